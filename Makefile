@@ -1,0 +1,48 @@
+# `make demo` and `make test` are all a new machine needs; every target makes .venv itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO ?= demo-project
+
+.PHONY: help install demo test check fix bench clean
+
+help:
+	@echo "make demo    create the demo project, run it and serve it"
+	@echo "make test    the whole test suite"
+	@echo "make check   formatting, lint, types, import order"
+	@echo "make fix     format and repair what can be repaired"
+	@echo "make bench   the figures of docs/benchmarks.md"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[all]" --group dev
+	@touch $(STAMP)
+
+demo: $(STAMP)
+	@rm -rf $(DEMO)
+	$(BIN)/headrace new $(DEMO) --demo
+	cd $(DEMO) && ../$(BIN)/headrace run
+	cd $(DEMO) && ../$(BIN)/headrace serve
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n auto $(TESTS)
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) $(DEMO) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""headrace: from raw data to a trusted API, in one Python project."""

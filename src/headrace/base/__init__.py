@@ -1,0 +1,1 @@
+"""Names, types, errors, clock, hashing and the nouns that everything else shares."""

@@ -1,0 +1,255 @@
+"""What the user declares, as nouns: sources, models, checks, endpoints, settings; no I/O.
+
+Each declaration knows its place. Nothing here is resolved against anything else: that is what
+`compile` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from headrace.base.errors import Place
+
+Severity: TypeAlias = Literal["error", "warn"]
+Frame: TypeAlias = Literal["relation", "arrow", "arrow_stream", "polars", "polars_lazy", "pandas"]
+Value: TypeAlias = "str | int | float | bool | None"
+"""A scalar of a YAML or TOML file. Dates stay text: they are typed by what they are used for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnContract:
+    """What one column must look like.
+
+    `type` is DuckDB's spelling, or "" where a model leaves the type to its query. `min` and `max`
+    are inclusive. `pattern` is a regular expression that the whole text must match.
+    """
+
+    name: str
+    type: str
+    place: Place
+    not_null: bool = False
+    unique: bool = False
+    min: Value = None
+    max: Value = None
+    accepted: tuple[Value, ...] = ()
+    pattern: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckDeclaration:
+    """One built-in check of a table, as the header declares it.
+
+    Attributes:
+        kind: "not_null", "unique", "key", "accepted", "min", "max", "pattern", "references" or
+            "row_count".
+        columns: the columns it looks at, in order; () for row_count.
+        severity: "error" stops the publish, "warn" reports.
+        accepted: for accepted, the values.
+        bound: for min and max, the inclusive bound.
+        pattern: for pattern.
+        to_table, to_columns: for references.
+        min_rows, max_rows: for row_count, inclusive.
+    """
+
+    kind: str
+    columns: tuple[str, ...]
+    place: Place
+    severity: Severity = "error"
+    accepted: tuple[Value, ...] = ()
+    bound: Value = None
+    pattern: str = ""
+    to_table: str = ""
+    to_columns: tuple[str, ...] = ()
+    min_rows: int | None = None
+    max_rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """`partition: {column, by}`: carried for the builds that work partition by partition."""
+
+    column: str
+    by: Literal["hour", "day", "month", "year", "value"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How many rows of a source may be set aside: `rows`, or a `share` (0 to 1) of all."""
+
+    rows: int | None = None
+    share: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.rows} rows" if self.rows is not None else f"{(self.share or 0) * 100:g} %"
+
+    def allows(self, bad_rows: int, all_rows: int) -> bool:
+        """Whether `bad_rows` out of `all_rows` may be set aside."""
+        limit = self.rows if self.rows is not None else (self.share or 0) * all_rows
+        return bad_rows <= limit
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """How the raw files of a source are read.
+
+    Attributes:
+        kind: "csv", "json" (one array of objects, or one object), "ndjson", "parquet", "excel".
+        encoding: a Python codec name; UTF-8 (with or without BOM) unless said otherwise.
+        delimiter, quote: single characters, for csv. Escaping is by doubling the quote.
+        header: whether the first row holds the column names; without one, columns are by order.
+        skip: lines (rows, for excel) to skip before the header.
+        nulls: texts that mean NULL, beside the empty unquoted field.
+        sheet: for excel: the sheet's name; "" is the first.
+        compression: "none", "gzip", "zstd" or "bz2".
+    """
+
+    kind: Literal["csv", "json", "ndjson", "parquet", "excel"]
+    encoding: str = "utf-8"
+    delimiter: str = ","
+    quote: str = '"'
+    header: bool = True
+    skip: int = 0
+    nulls: tuple[str, ...] = ()
+    sheet: str = ""
+    compression: Literal["none", "gzip", "zstd", "bz2"] = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where raw rows come from, and what they must look like.
+
+    `files` are globs relative to the project. `format.kind` and `format.compression` are taken
+    from the file endings where the user does not say.
+    """
+
+    name: str
+    place: Place
+    files: tuple[str, ...]
+    format: FileFormat
+    columns: tuple[ColumnContract, ...]
+    tolerance: Tolerance = Tolerance(share=0.01)
+    key: tuple[str, ...] = ()
+    checks: tuple[CheckDeclaration, ...] = ()
+    partition: Partition | None = None
+    allow_empty: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PythonFunction:
+    """The function of a Python model, read from its syntax tree without importing it.
+
+    `inputs` maps each parameter to the frame that its annotation asks for, in order.
+    """
+
+    name: str
+    inputs: tuple[tuple[str, Frame], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One derived table: a SELECT (`sql`), or a Python function (`function`), never both.
+
+    `sql` is the text after the header, `sql_line` the line of the file on which it starts.
+    """
+
+    name: str
+    place: Place
+    sql: str = ""
+    sql_line: int = 1
+    function: PythonFunction | None = None
+    columns: tuple[ColumnContract, ...] = ()
+    key: tuple[str, ...] = ()
+    checks: tuple[CheckDeclaration, ...] = ()
+    partition: Partition | None = None
+    allow_empty: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SqlCheck:
+    """A file of `checks/`: a query that returns the rows that are wrong."""
+
+    name: str
+    place: Place
+    sql: str
+    sql_line: int = 1
+    severity: Severity = "error"
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterRules:
+    """What `params:` says of one parameter of an endpoint; "" and None mean: not said."""
+
+    name: str
+    place: Place
+    type: str = ""
+    min: Value = None
+    max: Value = None
+    enum: tuple[Value, ...] = ()
+    pattern: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One SELECT served over HTTP.
+
+    Attributes:
+        path: the route, "/stores/{store_id}/revenue"; by default "/" + name.
+        defaults: parameter -> default; a parameter without one is required.
+        limit: rows in an answer unless the client asks for fewer or more.
+        max_limit: the most rows that a client may ask for.
+    """
+
+    name: str
+    place: Place
+    path: str
+    sql: str
+    sql_line: int = 1
+    defaults: Mapping[str, Value] = field(default_factory=dict)
+    params: tuple[ParameterRules, ...] = ()
+    limit: int = 1000
+    max_limit: int = 10_000
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """A Python file of `endpoints/` that defines a FastAPI `router`."""
+
+    name: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`headrace.toml`, with every default filled in. Paths are absolute."""
+
+    name: str
+    store: Path
+    environment: str = "prod"
+    threads: int = 0
+    memory_limit: str = ""
+    workers: int = 0
+    host: str = "127.0.0.1"
+    port: int = 8000
+    deadline_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """All declarations of a project, each list sorted by name. `root` is absolute."""
+
+    root: Path
+    settings: Settings
+    sources: tuple[Source, ...] = ()
+    models: tuple[Model, ...] = ()
+    checks: tuple[SqlCheck, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    routers: tuple[Router, ...] = ()

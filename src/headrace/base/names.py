@@ -1,0 +1,36 @@
+"""Names: which ones a user may give, how they are quoted in SQL, and what a misspelt one meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+# Names become folder names and SQL identifiers: letters, digits and underscores are safe in both.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` may name a table, endpoint, check or environment."""
+    return _NAME.fullmatch(text) is not None
+
+
+def quote(identifier: str) -> str:
+    """`identifier` as a SQL identifier, always in double quotes."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def quote_text(text: str) -> str:
+    """`text` as a SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def near_miss(word: str, allowed: Iterable[str]) -> str:
+    """ "did you mean `x`?" when a name in `allowed` is close to `word`, else ""."""
+    matches = get_close_matches(word.lower(), list(allowed), n=1, cutoff=0.6)
+    return f"did you mean `{matches[0]}`?" if matches else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names for an error message: "`a`, `b`, `c`", or "none"."""
+    return ", ".join(f"`{name}`" for name in names) or "none"

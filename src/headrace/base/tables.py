@@ -1,0 +1,108 @@
+"""Tables as nouns: columns, and the immutable pieces that a table's content is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from headrace.base.hashing import address
+
+# In a data file that holds several cells, this INTEGER column says which cell a row belongs to.
+PART_COLUMN = "__cell"
+QUARANTINE_SUFFIX = "__quarantine"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: `type` is DuckDB's spelling ("BIGINT", "DECIMAL(12,2)", "VARCHAR[]")."""
+
+    name: str
+    type: str
+    nullable: bool = True
+
+
+Schema: TypeAlias = tuple[Column, ...]
+
+# What a source sets aside: one row for each raw row that did not fit its contract.
+QUARANTINE_SCHEMA: Schema = (
+    Column("file", "VARCHAR", nullable=False),
+    Column("line", "BIGINT"),
+    Column("raw", "VARCHAR"),
+    Column("column_name", "VARCHAR"),
+    Column("reason", "VARCHAR", nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One immutable Parquet file: `path` is relative to the store's data folder."""
+
+    path: str
+    rows: int
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The unit of building and storing: one raw file of a source, or the whole of a model.
+
+    Attributes:
+        address: sha256 of recipe, inputs and label; equal addresses hold equal rows.
+        label: what the cell is a piece of: a raw file's path, or "" for a whole table.
+        file: path of the DataFile with the rows; "" when the cell has no rows and no file.
+        part: value of `__cell` for this cell's rows; None when the file holds this cell alone.
+        rows: rows that the cell holds.
+        rows_in: rows that were read to make it; for a model the same as `rows`.
+        loaded_at: when it was built, ISO 8601 UTC.
+    """
+
+    address: str
+    label: str
+    file: str
+    part: int | None
+    rows: int
+    rows_in: int
+    loaded_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The content of one table: cells in order, and the data files that hold them.
+
+    Attributes:
+        table: the table's name.
+        kind: "source", "model" or "quarantine".
+        recipe: address of what makes the table: contract, SQL or code.
+        schema: columns in order.
+        cells: in the order in which their rows are read.
+        files: every data file that a cell names, once.
+    """
+
+    table: str
+    kind: str
+    recipe: str
+    schema: Schema
+    cells: tuple[Cell, ...]
+    files: tuple[DataFile, ...] = field(default=())
+
+    @property
+    def rows(self) -> int:
+        """Rows of the table."""
+        return sum(cell.rows for cell in self.cells)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the data files that the table reads."""
+        return sum(file.size_bytes for file in self.files)
+
+    @property
+    def address(self) -> str:
+        """What the table's content is named by: equal addresses hold equal rows."""
+        return version_address(self.recipe, (cell.address for cell in self.cells))
+
+
+def version_address(recipe: str, cells: Iterable[str]) -> str:
+    """The address of a version, from its recipe and the addresses of its cells in order."""
+    return address("version", recipe, list(cells))

@@ -1,0 +1,1 @@
+"""Shelf of engines: where SQL runs."""

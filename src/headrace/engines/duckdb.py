@@ -1,0 +1,132 @@
+"""DuckDB as an engine: takes SQL and table versions, gives schemas, rows and Parquet files."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import duckdb
+
+from headrace.base.names import quote, quote_text
+from headrace.base.tables import PART_COLUMN, Column, Schema, Version
+from headrace.engines.protocol import WrittenFile
+
+# `python_enable_replacements`: without it off, a query can read the caller's Python variables.
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "python_enable_replacements": False,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "preserve_insertion_order": True,
+}
+
+
+class DuckDBEngine:
+    """One in-memory DuckDB instance; every method may be called from any thread."""
+
+    dialect = "duckdb"
+    version = f"duckdb-{duckdb.__version__.split('.', maxsplit=1)[0]}"
+
+    def __init__(
+        self, *, threads: int = 0, memory_limit: str = "", spill: Path | None = None
+    ) -> None:
+        """Open the instance.
+
+        Args:
+            threads: threads of one query; 0 is DuckDB's own choice (one a core).
+            memory_limit: as DuckDB writes it ("2GB"); "" is its default, 80 % of the machine.
+            spill: folder for what does not fit in memory; None is none.
+        """
+        config = dict(_CONFIG)
+        if threads:
+            config["threads"] = threads
+        if memory_limit:
+            config["memory_limit"] = memory_limit
+        if spill is not None:
+            config["temp_directory"] = str(spill)
+        self._connection = duckdb.connect(":memory:", config=config)
+        self._local = threading.local()
+        self._attaching = threading.Lock()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """This thread's own connection to the instance; temporary tables are its own, too."""
+        cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
+        if cursor is None:
+            cursor = self._local.cursor = self._connection.cursor()
+        return cursor
+
+    def describe(self, sql: str, tables: Mapping[str, Schema]) -> Schema:
+        """The columns of a SELECT over empty tables of the given schemas.
+
+        Raises:
+            duckdb.Error: the query does not bind; the message has DuckDB's "LINE n:" and caret.
+        """
+        cursor = self.cursor()
+        for name, schema in tables.items():
+            columns = ", ".join(f"{quote(column.name)} {column.type}" for column in schema)
+            cursor.execute(f"CREATE OR REPLACE TABLE {quote(name)} ({columns})")
+        return described(cursor, sql)
+
+    def attach(self, version: Version, data_root: Path) -> None:
+        """Make a table's rows readable under its name, as a view over its data files."""
+        with self._attaching:
+            select = version_sql(version, data_root)
+            self.cursor().execute(f"CREATE OR REPLACE VIEW {quote(version.table)} AS {select}")
+
+    def write(self, sql: str, path: Path) -> WrittenFile:
+        """Write the rows of a SELECT to a new Parquet file (zstd level 1)."""
+        [(_, rows, size_bytes, *_)] = (
+            self.cursor()
+            .execute(
+                f"COPY ({sql}\n) TO {quote_text(str(path))}"
+                " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, RETURN_STATS)"
+            )
+            .fetchall()
+        )
+        return WrittenFile(path=path, rows=int(rows), size_bytes=int(size_bytes))
+
+    def rows(self, sql: str, limit: int) -> list[dict[str, object]]:
+        """At most `limit` rows of a SELECT."""
+        cursor = self.cursor().execute(f"SELECT * FROM ({sql}\n) LIMIT {limit}")
+        names = [description[0] for description in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def close(self) -> None:
+        """Close the instance; cursors of other threads end with it."""
+        self._connection.close()
+
+
+def described(connection: duckdb.DuckDBPyConnection, sql: str) -> Schema:
+    """The columns of a SELECT on an open connection. Runs nothing."""
+    rows = connection.execute(f"DESCRIBE {sql}").fetchall()
+    return tuple(Column(name=row[0], type=row[1]) for row in rows)
+
+
+def version_sql(version: Version, data_root: Path) -> str:
+    """A SELECT that reads exactly the rows of a version, in its column order.
+
+    A file whose cells are all in the version is read whole; of one that also holds cells of
+    other versions, only the version's own cells are.
+    """
+    columns = ", ".join(quote(column.name) for column in version.schema)
+    whole: list[str] = []
+    selects: list[str] = []
+    for file in version.files:
+        path = quote_text(str(data_root / file.path))
+        cells = [cell for cell in version.cells if cell.file == file.path]
+        if sum(cell.rows for cell in cells) == file.rows:
+            whole.append(path)
+        else:
+            parts = ", ".join(str(cell.part) for cell in cells)
+            selects.append(
+                f"SELECT {columns} FROM read_parquet({path}) WHERE {PART_COLUMN} IN ({parts})"
+            )
+    if whole:
+        selects.insert(0, f"SELECT {columns} FROM read_parquet([{', '.join(whole)}])")
+    return "\nUNION ALL\n".join(selects) or empty_sql(version.schema)
+
+
+def empty_sql(schema: Iterable[Column]) -> str:
+    """A SELECT of no rows with the given columns."""
+    columns = ", ".join(f"CAST(NULL AS {column.type}) AS {quote(column.name)}" for column in schema)
+    return f"SELECT {columns} WHERE false"

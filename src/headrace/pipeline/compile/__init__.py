@@ -1,0 +1,1 @@
+"""Turns a project into a graph of typed relations, checks and endpoints."""

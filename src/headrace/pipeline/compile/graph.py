@@ -1,0 +1,89 @@
+"""The compiled project as nouns: relations in order, checks, endpoints; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from headrace.base.declarations import Model, Project, Severity, Source
+from headrace.base.errors import Place
+from headrace.base.tables import Schema
+from headrace.store.snapshots import EndpointContract
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """One table of the project, resolved.
+
+    Attributes:
+        name: the table's name.
+        kind: "source", "quarantine" (what a source sets aside) or "model".
+        place: the file that declares it.
+        recipe: address of what makes it: contract, canonical SQL or code, engine version.
+        inputs: the tables that it reads, sorted; of a quarantine, its source.
+        schema: columns in order; None while a Python model that it depends on has not shown its
+            columns yet.
+        sql: for a SQL model, the SELECT to run, cast to what Parquet can hold.
+        lineage: column -> the "table.column" names of its direct inputs that it derives from.
+        declaration: the Source or Model; of a quarantine, its Source.
+    """
+
+    name: str
+    kind: Literal["source", "quarantine", "model"]
+    place: Place
+    recipe: str
+    inputs: tuple[str, ...]
+    schema: Schema | None
+    declaration: Source | Model
+    sql: str = ""
+    lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledCheck:
+    """One check as a query.
+
+    Attributes:
+        name: "orders.amount: min 0", "orders: key order_id", or the name of a file of checks/.
+        table: the table that it gates; for a file of checks/, the last of its tables to be built.
+        tables: every table that it reads, sorted.
+        severity: "error" stops the publish, "warn" reports.
+        sql: a SELECT of the rows that are wrong.
+        condition: for a check that looks at one row at a time, the SQL condition that is true
+            for a wrong row, so that all such checks of a table share one scan; else "".
+        recipe: address of the check's rule.
+        place: where it is declared.
+    """
+
+    name: str
+    table: str
+    tables: tuple[str, ...]
+    severity: Severity
+    sql: str
+    condition: str
+    recipe: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The compiled project.
+
+    `relations` are in an order in which every table comes after its inputs. `deferred` names the
+    tables and endpoints that wait for the columns of a Python model that has never run; they are
+    compiled once it has.
+    """
+
+    project: Project
+    relations: tuple[Relation, ...]
+    checks: tuple[CompiledCheck, ...] = ()
+    endpoints: tuple[EndpointContract, ...] = ()
+    deferred: tuple[str, ...] = ()
+
+    def relation(self, name: str) -> Relation:
+        """The relation of that name; KeyError when there is none."""
+        for relation in self.relations:
+            if relation.name == name:
+                return relation
+        raise KeyError(name)

@@ -1,0 +1,1 @@
+"""Reads and validates the user's files."""

@@ -1,0 +1,1 @@
+"""Builds what a plan asks for, and checks it."""

@@ -1,0 +1,1 @@
+"""The HTTP side: reads published snapshots only."""

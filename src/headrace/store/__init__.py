@@ -1,0 +1,1 @@
+"""Files, snapshot objects, refs, publish, leases, garbage collection, the operations record."""

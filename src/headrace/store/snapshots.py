@@ -1,0 +1,162 @@
+"""Snapshots: what a publish makes visible, as nouns that encode to and from canonical JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+
+from headrace.base.declarations import Severity, Value
+from headrace.base.errors import CorruptObject
+from headrace.base.hashing import address
+from headrace.base.tables import Schema, Version
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of an endpoint; `type` is DuckDB's spelling.
+
+    A parameter without `required` has `default`, which may be None (SQL NULL).
+    """
+
+    name: str
+    place: Literal["path", "query"]
+    type: str
+    required: bool
+    default: Value = None
+    min: Value = None
+    max: Value = None
+    enum: tuple[Value, ...] = ()
+    pattern: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointContract:
+    """One compiled endpoint: everything that serving needs to answer it.
+
+    Attributes:
+        recipe: address of query, parameters and caps: changes when the answer's rule changes.
+        sql: one SELECT in DuckDB's dialect over table names, with `$name` parameters.
+        tables: the tables that it reads.
+        columns: the response's fields, in order.
+        limit, max_limit: rows in an answer by default and at most; both 0 when the query has a
+            `$limit` parameter of its own.
+        access_path: "columnar".
+        reason: why this access path, for `headrace explain`.
+        lineage: field -> the "table.column" names of sources that it derives from.
+    """
+
+    name: str
+    path: str
+    recipe: str
+    sql: str
+    tables: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
+    columns: Schema
+    limit: int
+    max_limit: int
+    access_path: str = "columnar"
+    reason: str = ""
+    description: str = ""
+    lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PythonModule:
+    """A Python file that serving runs: `object` is the address of its text in the store.
+
+    `path` is relative to the project; `router` says that it defines a FastAPI `router`.
+    """
+
+    path: str
+    object: str
+    router: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The contract that a snapshot serves."""
+
+    project: str
+    endpoints: tuple[EndpointContract, ...] = ()
+    modules: tuple[PythonModule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What one check found; `failing` counts rows, -1 when the check itself raised.
+
+    `address` names check and content: an equal address need not be checked again.
+    """
+
+    address: str
+    name: str
+    table: str
+    severity: Severity
+    failing: int
+    message: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether no row broke the check."""
+        return self.failing == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A consistent set of table versions and the contract over them.
+
+    `checks` are the results that let it be published, by check address. It holds no time and no
+    number: those belong to the ref that publishes it.
+    """
+
+    tables: Mapping[str, Version]
+    manifest: Manifest
+    checks: Mapping[str, CheckResult] = field(default_factory=dict)
+    format: int = FORMAT
+
+    @property
+    def content(self) -> str:
+        """The address of what a reader can see: equal for equal data and contract."""
+        manifest = msgspec.to_builtins(self.manifest)
+        versions = {name: version.address for name, version in self.tables.items()}
+        return address("snapshot", versions, manifest)
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """One published step of an environment: `number` counts from 1 and never repeats.
+
+    `snapshot` is the address of the snapshot object; `content` is `Snapshot.content`; `at` is
+    ISO 8601 UTC; `run` is the run that published it, "" for a rollback.
+    """
+
+    environment: str
+    number: int
+    snapshot: str
+    content: str
+    at: str
+    reason: str
+    run: str = ""
+
+
+def encode_snapshot(snapshot: Snapshot) -> bytes:
+    """Canonical JSON: equal snapshots give equal bytes."""
+    return msgspec.json.encode(snapshot, order="deterministic")
+
+
+def decode_snapshot(data: bytes) -> Snapshot:
+    """The inverse of `encode_snapshot`.
+
+    Raises:
+        CorruptObject: the bytes are not a snapshot of this format.
+    """
+    try:
+        return msgspec.json.decode(data, type=Snapshot)
+    except msgspec.MsgspecError as exc:
+        raise CorruptObject(f"a snapshot object cannot be read: {exc}") from exc

@@ -1,0 +1,1 @@
+"""The tests of headrace, in the shape of its source."""
