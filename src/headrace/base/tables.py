@@ -35,6 +35,15 @@ QUARANTINE_SCHEMA: Schema = (
 
 
 @dataclass(frozen=True, slots=True)
+class RawFile:
+    """One raw file of a source as found on disk: `path` is relative to the project."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class DataFile:
     """One immutable Parquet file: `path` is relative to the store's data folder."""
 

@@ -5,17 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from headrace.base.tables import Version
+from headrace.base.tables import RawFile, Version
 from headrace.pipeline.compile.graph import CompiledCheck, Graph
-
-
-@dataclass(frozen=True, slots=True)
-class RawFile:
-    """One raw file of a source as found on disk: `path` is relative to the project."""
-
-    path: str
-    size_bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
