@@ -1,0 +1,249 @@
+"""The store: takes built tables and contracts, gives numbered snapshots of each environment.
+
+A folder holds everything: see docs/storage.md. Opening it is cheap and reads nothing; every method
+may be called from any thread, and by any number of processes on one machine at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from headrace.base.clock import Clock, SystemClock, format_time
+from headrace.base.errors import NotFound, StoreError, UsageError
+from headrace.base.tables import Cell, DataFile, Schema
+from headrace.store.data import DATA_ENDING, Data, StoredCell
+from headrace.store.durable import Disk, Writer, locked
+from headrace.store.objects import Objects
+from headrace.store.refs import Refs, conflict, require_environment_name, unknown_environment
+from headrace.store.snapshots import Ref, Snapshot, decode_snapshot, encode_snapshot
+
+_FOLDERS = ("data", "objects", "refs", "leases", "staging")
+_SNAPSHOTS_CACHED = 8
+_SYSTEM_CLOCK = SystemClock()
+
+
+@dataclass(slots=True)
+class Store:
+    """One store, on a folder; `open` it."""
+
+    root: Path
+    clock: Clock
+    _writer: Writer
+    _decoded: dict[str, Snapshot] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, root: Path, *, clock: Clock = _SYSTEM_CLOCK, disk: Disk | None = None) -> Store:
+        """The store in folder `root`, which is created if there is none.
+
+        Args:
+            root: a folder on a local file system.
+            clock: where the times in refs and leases come from.
+            disk: for tests: what carries out the file operations.
+        """
+        writer = Writer(root, disk or Disk())
+        for name in _FOLDERS:
+            if not (root / name).is_dir():
+                writer.folder(root / name)
+        return cls(root, clock, writer)
+
+    @property
+    def data_root(self) -> Path:
+        """The folder that the paths of data files are relative to."""
+        return self.root / "data"
+
+    # Objects
+
+    def put_object(self, data: bytes) -> str:
+        """Store `data` durably; returns its address, the same for the same bytes."""
+        return self._objects.put(data)
+
+    def get_object(self, address: str) -> bytes:
+        """The bytes that `address` names.
+
+        Raises:
+            NotFound: there is no such object.
+            CorruptObject: the bytes on disk are not the ones that were put.
+        """
+        return self._objects.get(address)
+
+    # Published snapshots
+
+    def environments(self) -> list[str]:
+        """The environments that something was published to, sorted."""
+        return self._refs.environments()
+
+    def head(self, environment: str) -> Ref | None:
+        """What is published in an environment; None when nothing ever was."""
+        require_environment_name(environment)
+        return self._refs.head(environment)
+
+    def ref(self, environment: str, number: int) -> Ref:
+        """One published step of an environment.
+
+        Raises:
+            NotFound: there is none of that number; the message says what there is.
+        """
+        require_environment_name(environment)
+        return self._refs.get(environment, number)
+
+    def history(self, environment: str) -> list[Ref]:
+        """Every step of an environment that is kept, newest first; [] when there is none."""
+        require_environment_name(environment)
+        return self._refs.history(environment)
+
+    def snapshot(self, ref: Ref) -> Snapshot:
+        """What `ref` published; the last few are kept in memory."""
+        if ref.snapshot not in self._decoded:
+            if len(self._decoded) >= _SNAPSHOTS_CACHED:
+                self._decoded.clear()
+            self._decoded[ref.snapshot] = decode_snapshot(self.get_object(ref.snapshot))
+        return self._decoded[ref.snapshot]
+
+    def publish(
+        self,
+        environment: str,
+        snapshot: Snapshot,
+        *,
+        parent: int | None,
+        reason: str,
+        run: str = "",
+    ) -> Ref:
+        """Make `snapshot` what an environment shows: all of it at once, and durably, or not at all.
+
+        Args:
+            environment: its name.
+            snapshot: its data files and objects must be in the store.
+            parent: number of the head that the snapshot was made from; None for the first.
+            reason: why, in words.
+            run: the run that made it.
+
+        Raises:
+            Conflict: the head is not `parent`: somebody else has published.
+            OutcomeUnknown: it may or may not be published; read again, clean up nothing.
+            StoreError: a data file is missing, or the disk refused; nothing is published.
+        """
+        with locked(self._sweep_lock):
+            self._require_head(environment, parent)
+            self._require_content(snapshot)
+            step = Ref(
+                environment=environment,
+                number=(parent or 0) + 1,
+                snapshot=self.put_object(encode_snapshot(snapshot)),
+                content=snapshot.content,
+                at=format_time(self.clock.now()),
+                reason=reason,
+                run=run,
+            )
+            self._refs.append(step)
+        return step
+
+    def rollback(self, environment: str, *, to: int | None = None) -> Ref:
+        """Publish an older snapshot again, as a new step; no data is read or copied.
+
+        Args:
+            environment: its name.
+            to: number of the snapshot; None is the newest one whose content is not the head's.
+
+        Raises:
+            NotFound: nothing is published, or there is no such snapshot, or none to go back to.
+            UsageError: the snapshot is the one that is published already.
+            Conflict, OutcomeUnknown, StoreError: as for `publish`.
+        """
+        head = self.head(environment)
+        if head is None:
+            raise unknown_environment(environment, self.environments())
+        target = self._older(head) if to is None else self.ref(environment, to)
+        if target.snapshot == head.snapshot:
+            raise UsageError(
+                f"{environment}: snapshot {target.number} is published already, as {head.number}; "
+                "expected an older one; run `headrace snapshots` to list them"
+            )
+        with locked(self._sweep_lock):
+            self._require_head(environment, head.number)
+            self._require_content(self.snapshot(target))
+            step = replace(
+                target,
+                number=head.number + 1,
+                at=format_time(self.clock.now()),
+                reason=f"rollback to {target.number}",
+                run="",
+            )
+            self._refs.append(step)
+        return step
+
+    # Data
+
+    def new_data_path(self, table: str) -> Path:
+        """A new name in the staging folder, to write a Parquet file of `table` to."""
+        return self._writer.temporary(f"-{table}{DATA_ENDING}")
+
+    def keep_file(self, table: str, staged: Path, rows: int) -> DataFile:
+        """Move a finished Parquet file from staging to its place, durably and read-only."""
+        return self._data.keep_file(table, staged, rows)
+
+    def record_cells(
+        self, table: str, schema: Schema, cells: Sequence[Cell], files: Sequence[DataFile]
+    ) -> None:
+        """Note durably that `cells` are built, so that no later run builds them again.
+
+        Args:
+            table: the table's name.
+            schema: of the rows of all of them.
+            cells: may be without rows, and so without a file.
+            files: every data file that a cell names.
+        """
+        self._data.record_cells(table, schema, cells, files)
+
+    def find_cells(self, table: str) -> dict[str, StoredCell]:
+        """Every cell of a table that is built and whole, by address, published or not."""
+        return self._data.find_cells(table)
+
+    @property
+    def _objects(self) -> Objects:
+        return Objects(self.root / "objects", self._writer, self.clock)
+
+    @property
+    def _refs(self) -> Refs:
+        return Refs(self.root / "refs", self._writer)
+
+    @property
+    def _data(self) -> Data:
+        return Data(self.data_root, self._writer)
+
+    @property
+    def _sweep_lock(self) -> Path:
+        return self.root / "sweep.lock"
+
+    def _require_head(self, environment: str, parent: int | None) -> None:
+        head = self.head(environment)
+        number = head.number if head else None
+        if number != parent:
+            raise conflict(environment, number, parent)
+
+    def _require_content(self, snapshot: Snapshot) -> None:
+        """Make sure that a reader will find every file: nothing may dangle, whatever happened."""
+        for version in snapshot.tables.values():
+            for file in version.files:
+                if not self._data.is_whole(file):
+                    raise _missing(self.data_root / file.path, f"{file.size_bytes} bytes")
+        for module in snapshot.manifest.modules:
+            if not self._objects.has(module.object):
+                raise _missing(self.root / "objects" / module.object, f"the text of {module.path}")
+
+    def _older(self, head: Ref) -> Ref:
+        for ref in self.history(head.environment):
+            if ref.number < head.number and ref.content != head.content:
+                return ref
+        raise NotFound(
+            f"{head.environment}: no older snapshot differs from {head.number}, which is "
+            "published; expected one to go back to; run `headrace snapshots` to list them"
+        )
+
+
+def _missing(path: Path, expected: str) -> StoreError:
+    return StoreError(
+        f"{path}: missing, or of another size; expected {expected}; nothing was published: "
+        "run again, and it is built again"
+    )
