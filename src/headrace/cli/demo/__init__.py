@@ -1,0 +1,1 @@
+"""The demo project: a small coffee chain, its files and its generated raw data."""

@@ -1,0 +1,14 @@
+/*
+path: /products/search
+description: Products whose name contains some letters, with the price of today.
+params:
+  q: {type: text, pattern: "[A-Za-z ]{2,40}", description: At least two letters}
+limit: 10
+max_limit: 24
+*/
+SELECT p.product_id, p.name, p.category, arg_max(c.price, c.valid_from) AS price
+FROM products AS p
+JOIN prices AS c USING (product_id)
+WHERE contains(lower(p.name), lower($q))
+GROUP BY ALL
+ORDER BY p.name

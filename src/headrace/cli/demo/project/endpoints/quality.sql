@@ -1,0 +1,7 @@
+/*
+path: /quality/orders
+description: What was wrong with the rows that were set aside.
+*/
+SELECT month, field, bad_rows, first_reason, first_row
+FROM order_quality
+ORDER BY month DESC, field

@@ -1,0 +1,8 @@
+/*
+path: /stores/{store_id}/forecast
+description: The revenue to expect in the next two weeks.
+*/
+SELECT day, revenue
+FROM revenue_forecast
+WHERE store_id = $store_id
+ORDER BY day

@@ -1,0 +1,8 @@
+/*
+path: /stores/{store_id}/hours
+description: When a store is busy, by weekday and hour.
+*/
+SELECT weekday, hour, orders_a_day, items_an_order, amount_an_order
+FROM hourly_heatmap
+WHERE store_id = $store_id
+ORDER BY weekday, hour

@@ -1,0 +1,13 @@
+/*
+path: /stores/{store_id}/revenue
+description: A store's revenue by day, between two days.
+defaults: {since: 2025-12-01, until: 2025-12-31}
+params:
+  since: {description: The first day}
+  until: {description: The last day}
+*/
+-- Nothing says that $since is a date: it is compared with one.
+SELECT day, orders, items, revenue
+FROM daily_revenue
+WHERE store_id = $store_id AND day BETWEEN $since AND $until
+ORDER BY day
