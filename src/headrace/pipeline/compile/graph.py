@@ -80,10 +80,11 @@ class Graph:
     checks: tuple[CompiledCheck, ...] = ()
     endpoints: tuple[EndpointContract, ...] = ()
     deferred: tuple[str, ...] = ()
+    _by_name: dict[str, Relation] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_name", {each.name: each for each in self.relations})
 
     def relation(self, name: str) -> Relation:
         """The relation of that name; KeyError when there is none."""
-        for relation in self.relations:
-            if relation.name == name:
-                return relation
-        raise KeyError(name)
+        return self._by_name[name]

@@ -1,0 +1,181 @@
+"""The whole way from a plan to a published snapshot, with a record of what happened."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from headrace.base.clock import format_time
+from headrace.base.errors import StoreError
+from headrace.engines.duckdb import DuckDBEngine
+from headrace.observe.events import Observer, RunFinished, RunStarted, StepFinished, ignore
+from headrace.pipeline.plan.addresses import check_address
+from headrace.pipeline.plan.plans import Plan
+from headrace.pipeline.plan.versions import volume_results
+from headrace.pipeline.run.outcomes import Built, CheckOutcome
+from headrace.pipeline.run.python_models import forget_modules
+from headrace.pipeline.run.running import run_plan
+from headrace.pipeline.workspace import Workspace, plan_workspace
+from headrace.store.records import CheckRecord, Records, RunRecord, StepRecord
+from headrace.store.snapshots import CheckResult, Ref, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """How a run ended.
+
+    Attributes:
+        run: its identifier.
+        outcome: "published", "unchanged" (there was nothing to do) or "failed".
+        snapshot: what the environment serves now; None when nothing was ever published.
+        steps: how each step ended.
+        checks: the outcome of every check that was made.
+        failures: why nothing was published, in words.
+    """
+
+    run: str
+    outcome: Literal["published", "unchanged", "failed"]
+    snapshot: Ref | None
+    steps: tuple[StepFinished, ...] = ()
+    checks: tuple[CheckOutcome, ...] = ()
+    failures: tuple[str, ...] = ()
+
+
+def build(workspace: Workspace, plan: Plan, observe: Observer = ignore) -> BuildReport:
+    """Execute a plan and publish what it makes, if every check allows it.
+
+    Whatever fails, what was published before stays published, and what was built stays in the
+    store for the next run.
+
+    Args:
+        workspace: the project and its store.
+        plan: made from that workspace.
+        observe: receives every event.
+
+    Raises:
+        ProjectError: what reads a Python model does not compile over the columns it returned.
+    """
+    if plan.nothing_to_do and not plan.deferred:
+        return BuildReport("", "unchanged", plan.parent)
+    run = f"{workspace.store.clock.now():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    with Records.open(workspace.store.root / "operations.sqlite") as records:
+        report = _Build(workspace, plan, observe, run, records).execute()
+    return report
+
+
+@dataclass
+class _Build:
+    """One run; `plan` is replaced when a Python model has shown its columns."""
+
+    workspace: Workspace
+    plan: Plan
+    observe: Observer
+    run: str
+    records: Records
+
+    def execute(self) -> BuildReport:
+        """Build, check, publish, and record all of it."""
+        started = time.monotonic()
+        self._start()
+        built = self._build()
+        ref, failures = self.plan.parent, built.failures
+        if not failures:
+            ref, failures = self._publish(built)
+        report = BuildReport(
+            self.run,
+            "failed" if failures else "published",
+            ref,
+            built.steps,
+            built.checks,
+            failures,
+        )
+        self._finish(report, time.monotonic() - started)
+        return report
+
+    def _start(self) -> None:
+        environment, steps = self.plan.environment, len(self.plan.steps)
+        self.records.run_started(RunRecord(self.run, environment, self._now()))
+        self.observe(RunStarted(self.run, environment, steps, len(self.plan.checks)))
+
+    def _build(self) -> Built:
+        settings = self.workspace.project.settings
+        store = self.workspace.store
+        forget_modules(self.workspace.project.root)
+        engine = DuckDBEngine(
+            threads=settings.threads,
+            memory_limit=settings.memory_limit,
+            spill=store.root / "staging",
+        )
+        try:
+            built = run_plan(self.plan, store, engine, self.observe)
+            while self.plan.deferred and self.plan.steps and not built.failures:
+                self.plan = self._plan_again(built)
+                built = built.then(run_plan(self.plan, store, engine, self.observe))
+        finally:
+            engine.close()
+        return built
+
+    def _plan_again(self, built: Built) -> Plan:
+        """The plan for what could not be compiled before, without the checks made already."""
+        plan = plan_workspace(self.workspace, self.plan.environment)
+        made = {outcome.result.address for outcome in built.checks}
+        remaining = [
+            check for check in plan.checks if check_address(check, plan.addresses) not in made
+        ]
+        return replace(plan, checks=tuple(remaining))
+
+    def _publish(self, built: Built) -> tuple[Ref | None, tuple[str, ...]]:
+        """What is published afterwards, and why it is not what was built."""
+        store, plan = self.workspace.store, self.plan
+        for text in plan.modules.values():
+            store.put_object(text)
+        snapshot = Snapshot(
+            tables=dict(sorted(built.versions.items())),
+            manifest=plan.manifest,
+            checks=_results(plan, built),
+        )
+        parent = plan.parent.number if plan.parent else None
+        reason = _reason(plan, built)
+        try:
+            ref = store.publish(
+                plan.environment, snapshot, parent=parent, reason=reason, run=self.run
+            )
+        except StoreError as exc:
+            return plan.parent, (str(exc),)
+        return ref, ()
+
+    def _finish(self, report: BuildReport, seconds: float) -> None:
+        number = report.snapshot.number if report.snapshot else 0
+        message = "; ".join(report.failures)
+        for step in report.steps:
+            self.records.add_step(_step_record(self.run, step))
+        for check in report.checks:
+            self.records.add_check(_check_record(self.run, check))
+        self.records.run_finished(self.run, report.outcome, self._now(), number, message)
+        self.observe(RunFinished(self.run, report.outcome, number, seconds, message))
+
+    def _now(self) -> str:
+        return format_time(self.workspace.store.clock.now())
+
+
+def _results(plan: Plan, built: Built) -> dict[str, CheckResult]:
+    """The result of every check of the project on the versions to publish, by address."""
+    known = dict(plan.before.checks)
+    known |= {outcome.result.address: outcome.result for outcome in built.checks}
+    wanted = {check_address(check, plan.addresses) for check in plan.graph.checks}
+    for name, version in built.versions.items():
+        before = plan.before.tables.get(name)
+        results = volume_results(plan.graph.relation(name), version, before)
+        wanted |= {result.address for result in results}
+    return {address: known[address] for address in sorted(wanted & known.keys())}
+
+
+def _reason(plan: Plan, built: Built) -> str:
+    """Why the snapshot was published, in a line for its history."""
+    tables = [step.table for step in built.steps]
+    if not tables:
+        return "; ".join(plan.reasons) or "checks changed"
+    more = f" and {len(tables) - 3} more" if len(tables) > 3 else ""
+    return f"built {', '.join(tables[:3])}{more}"

@@ -1,0 +1,105 @@
+"""Says in words why a table must be built, or why a snapshot must be published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from headrace.base.tables import Version
+from headrace.pipeline.compile.graph import Graph, Relation
+from headrace.pipeline.plan.plans import SourceFiles
+from headrace.pipeline.plan.versions import volume_results
+from headrace.store.snapshots import Manifest, Snapshot
+
+# More files than this are counted instead of named.
+_FILES_NAMED = 3
+
+
+def source_reasons(
+    relation: Relation, before: Version | None, source: SourceFiles
+) -> tuple[str, ...]:
+    """Why a source must be read."""
+    unread = source.unread
+    if before is None:
+        return (f"it is new ({_counted(len(source.files), 'file')})",)
+    if before.recipe != relation.recipe:
+        return (f"its contract changed ({_counted(len(unread), 'file')} to read)",)
+    labels = {cell.label for cell in before.cells}
+    new = [file.path for file in unread if file.path not in labels]
+    changed = [file.path for file in unread if file.path in labels]
+    return (
+        *_named(new, "is new", "are new"),
+        *_named(changed, "changed", "changed"),
+        *_gone(before, source),
+    )
+
+
+def _gone(before: Version, source: SourceFiles) -> Iterator[str]:
+    present = {file.path for _, file in source.files}
+    return _named(
+        [cell.label for cell in before.cells if cell.label not in present], "is gone", "are gone"
+    )
+
+
+def _named(paths: Sequence[str], one: str, many: str) -> Iterator[str]:
+    if len(paths) <= _FILES_NAMED:
+        yield from (f"source file {path} {one}" for path in paths)
+    else:
+        yield f"{len(paths):,} source files {many}: {paths[0]} … {paths[-1]}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def model_reasons(
+    relation: Relation, before: Snapshot, addresses: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Why a model must be built; `addresses` are the next version addresses of its inputs."""
+    published = before.tables.get(relation.name)
+    if published is None:
+        return ("it is new",)
+    reasons = []
+    if published.recipe != relation.recipe:
+        reasons.append("its SQL changed" if relation.sql else "its code changed")
+    reasons.extend(
+        f"its input {name} changed"
+        for name in relation.inputs
+        if name not in before.tables or before.tables[name].address != addresses[name]
+    )
+    return tuple(reasons) or ("what it was built from changed",)
+
+
+def publish_reasons(
+    before: Snapshot,
+    manifest: Manifest,
+    graph: Graph,
+    sources: Mapping[str, SourceFiles],
+    reused: Mapping[str, Version],
+) -> tuple[str, ...]:
+    """Why the next snapshot differs from the one before, apart from what is built."""
+    reasons: list[str] = []
+    for name, version in reused.items():
+        reasons.extend(_reuse_reasons(graph.relation(name), version, before, sources.get(name)))
+    present = {relation.name for relation in graph.relations}
+    reasons.extend(
+        f"{name} is not in the project any more" for name in sorted(before.tables.keys() - present)
+    )
+    if manifest != before.manifest:
+        reasons.append("the API's contract changed")
+    return tuple(reasons)
+
+
+def _reuse_reasons(
+    relation: Relation, version: Version, before: Snapshot, source: SourceFiles | None
+) -> Iterator[str]:
+    published = before.tables.get(relation.name)
+    if published is None or published.address != version.address:
+        gone = list(_gone(published, source)) if published and source else []
+        yield from (f"{relation.name}: {reason}" for reason in gone)
+        if not gone and relation.kind != "quarantine":
+            yield f"{relation.name}: an earlier run has built it already"
+    elif any(
+        result.address not in before.checks
+        for result in volume_results(relation, version, published)
+    ):
+        yield f"{relation.name}: what its rows must satisfy changed"

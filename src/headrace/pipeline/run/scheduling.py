@@ -1,0 +1,59 @@
+"""Runs tasks in topological order, side by side where they do not need each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One piece of work.
+
+    Attributes:
+        name: unique among the tasks of a run.
+        needs: names of tasks that must have succeeded before; names of no task count as done.
+        work: does it; returns whether it succeeded. What it raises ends the whole run.
+        blocked: called instead of `work` when a task that it needs did not succeed.
+    """
+
+    name: str
+    needs: frozenset[str]
+    work: Callable[[], bool]
+    blocked: Callable[[], None]
+
+
+def run_tasks(tasks: Sequence[Task], workers: int) -> None:
+    """Run every task whose needs succeed, at most `workers` at a time.
+
+    Args:
+        tasks: in topological order; of two that are ready, the earlier starts first.
+        workers: threads, at least 1.
+
+    Raises:
+        Exception: what a task's work raised, after the tasks that were running have ended.
+    """
+    waiting = {task.name: task for task in tasks}
+    unsuccessful: set[str] = set()
+    running: dict[Future[bool], str] = {}
+    with ThreadPoolExecutor(workers, thread_name_prefix="headrace-run") as pool:
+        while waiting or running:
+            _block(waiting, unsuccessful)
+            held = waiting.keys() | set(running.values())
+            for task in [task for task in waiting.values() if not task.needs & held]:
+                running[pool.submit(task.work)] = waiting.pop(task.name).name
+            if running:
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    name = running.pop(future)
+                    if not future.result():
+                        unsuccessful.add(name)
+
+
+def _block(waiting: dict[str, Task], unsuccessful: set[str]) -> None:
+    """Take the tasks out of `waiting` that need one that did not succeed, and so on below."""
+    for task in list(waiting.values()):
+        if task.needs & unsuccessful:
+            unsuccessful.add(task.name)
+            waiting.pop(task.name).blocked()

@@ -1,0 +1,84 @@
+"""A project's folder with its store: takes the folder, gives what a run would do.
+
+Nothing here imports an engine: planning must cost next to nothing when nothing changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from headrace.base.clock import Clock, SystemClock
+from headrace.base.declarations import Project
+from headrace.base.tables import Schema
+from headrace.pipeline.compile.cache import CompileCache
+from headrace.pipeline.compile.compiling import compile_project
+from headrace.pipeline.plan.manifests import make_contract
+from headrace.pipeline.plan.planning import make_plan
+from headrace.pipeline.plan.plans import Plan
+from headrace.pipeline.project.loading import load_project
+from headrace.sources.files import Fingerprints, find_files
+from headrace.store.store import Store
+
+_CACHE = Path(".headrace", "cache")
+_SYSTEM_CLOCK = SystemClock()
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A project as its files are now, and the store that it builds into."""
+
+    project: Project
+    store: Store
+
+    @property
+    def cache(self) -> Path:
+        """The folder of what can be computed again; it may be deleted at any time."""
+        return self.project.root / _CACHE
+
+
+def open_workspace(root: Path, *, clock: Clock = _SYSTEM_CLOCK) -> Workspace:
+    """The project in folder `root`, with its store, which is created if there is none.
+
+    Raises:
+        ProjectError: the project's files hold mistakes.
+    """
+    project = load_project(root)
+    workspace = Workspace(project, Store.open(project.settings.store, clock=clock))
+    workspace.cache.mkdir(parents=True, exist_ok=True)
+    return workspace
+
+
+def plan_workspace(workspace: Workspace, environment: str) -> Plan:
+    """What must be built, checked and published so that `environment` serves the project.
+
+    Raises:
+        ProjectError: the project does not compile.
+        SourceError: the files of a source cannot be found or read.
+    """
+    project, store = workspace.project, workspace.store
+    fingerprints = Fingerprints.load(workspace.cache / "fingerprints.json")
+    files = {each.name: find_files(project.root, each, fingerprints) for each in project.sources}
+    fingerprints.save()
+    cache = CompileCache.load(workspace.cache / "compiled.json")
+    observed = _published_schemas(workspace, environment)
+    while True:
+        graph = compile_project(project, cache, observed)
+        plan = make_plan(graph, files, make_contract(graph), store, environment)
+        shown = {
+            version.recipe: version.schema
+            for name, version in plan.reused.items()
+            if graph.relation(name).schema is None
+        }
+        if shown.keys() <= observed.keys():
+            cache.save()
+            return plan
+        # A Python model has run since: what reads it can be compiled now.
+        observed |= shown
+
+
+def _published_schemas(workspace: Workspace, environment: str) -> dict[str, Schema]:
+    """Recipe -> columns of every published table: so a Python model's columns are known."""
+    head = workspace.store.head(environment)
+    tables = workspace.store.snapshot(head).tables.values() if head else ()
+    return {version.recipe: version.schema for version in tables}
