@@ -11,7 +11,6 @@ from functools import cache, lru_cache
 from random import Random
 
 from headrace.cli.demo.chain import (
-    CITIES,
     PRICE_STEPS,
     PRODUCTS,
     SITES,
@@ -69,8 +68,6 @@ def order_file(day: date) -> bytes:
     for position, line in _bad_rows(day, lines):
         lines[position] = line
     return _lines([_ORDER_HEADER, *_repeated(day), *lines])
-
-
 
 
 def _is_late(order: Order) -> bool:

@@ -124,7 +124,7 @@ def members() -> tuple[Member, ...]:
     for _ in range(CUSTOMERS):
         site = SITES[sites[int(random() * len(sites))]]
         old = random() < 0.35
-        start = site.opened_on if site.opened_on > FIRST_DAY else FIRST_DAY
+        start = max(FIRST_DAY, site.opened_on)
         if old and start == FIRST_DAY:
             joined.append((FIRST_DAY - timedelta(days=1 + int(random() * 90)), site.store_id))
         else:

@@ -12,11 +12,18 @@ WITH bought AS (
         count(*) AS orders,
         sum(amount) AS revenue,
         min(day) AS first_day,
-        max(day) AS last_day,
-        mode(category) AS favourite
+        max(day) AS last_day
     FROM sales
     WHERE customer_id IS NOT NULL
     GROUP BY customer_id
+),
+-- Of two categories bought equally often, the first by name: mode() would take either.
+favourites AS (
+    SELECT customer_id, category AS favourite
+    FROM sales
+    WHERE customer_id IS NOT NULL
+    GROUP BY customer_id, category
+    QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY count(*) DESC, category) = 1
 ),
 -- A model may not ask what day it is: its rows would depend on when it was built. "Now" is the
 -- last day that we have data of.
@@ -29,7 +36,7 @@ SELECT
     coalesce(b.revenue, 0) AS revenue,
     b.first_day,
     b.last_day,
-    b.favourite,
+    f.favourite,
     CASE
         WHEN b.orders IS NULL THEN 'never ordered'
         WHEN now.today - b.last_day > 120 THEN 'sleeping'
@@ -41,4 +48,5 @@ SELECT
 FROM customers AS c
 CROSS JOIN now
 LEFT JOIN bought AS b USING (customer_id)
+LEFT JOIN favourites AS f USING (customer_id)
 ORDER BY c.customer_id
