@@ -53,8 +53,8 @@ def test_a_day_does_not_depend_on_the_days_made_before_it() -> None:
     assert order_file(day) == first
 
 
-def test_each_source_is_in_the_format_that_its_contract_names(small_files: dict[str, bytes]) -> None:
-    assert set(small_files: dict[str, bytes]) == {
+def test_each_source_is_in_the_format_of_its_contract(small_files: dict[str, bytes]) -> None:
+    assert set(small_files) == {
         "data/stores.csv",
         "data/products.json",
         "data/prices.csv",
