@@ -6,6 +6,7 @@ wins. The head is the highest number.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +57,11 @@ class Refs:
 
     def history(self, environment: str) -> list[Ref]:
         """Every step that is kept, newest first."""
-        return [self._read(environment, number) for number in reversed(self.numbers(environment))]
+        refs = []
+        for number in reversed(self.numbers(environment)):
+            with contextlib.suppress(FileNotFoundError):  # gc has just removed it
+                refs.append(self._read(environment, number))
+        return refs
 
     def append(self, ref: Ref) -> None:
         """Publish: put `ref` in place if nobody has published its number.

@@ -7,6 +7,7 @@ may be called from any thread, and by any number of processes on one machine at 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from headrace.base.errors import NotFound, StoreError, UsageError
 from headrace.base.tables import Cell, DataFile, Schema
 from headrace.store.data import DATA_ENDING, Data, StoredCell
 from headrace.store.durable import Disk, Writer, locked
+from headrace.store.garbage import Collected, Collector, Retention
+from headrace.store.leases import Lease, Leases
 from headrace.store.objects import Objects
 from headrace.store.refs import Refs, conflict, require_environment_name, unknown_environment
 from headrace.store.snapshots import Ref, Snapshot, decode_snapshot, encode_snapshot
@@ -200,6 +203,59 @@ class Store:
         """Every cell of a table that is built and whole, by address, published or not."""
         return self._data.find_cells(table)
 
+    # Readers, runs, and what neither of them needs
+
+    def pin(self, ref: Ref, *, holder: str) -> Lease:
+        """Keep gc from removing the snapshot of `ref` while its lease is renewed.
+
+        Args:
+            ref: as `head`, `ref` or `history` returned it.
+            holder: who reads it, for people.
+
+        Raises:
+            NotFound: the snapshot is gone already.
+        """
+        with locked(self._sweep_lock):
+            self.ref(ref.environment, ref.number)
+            return self._leases.take(ref, holder=holder)
+
+    def hold(self) -> AbstractContextManager[bool]:
+        """Keep gc from removing anything, for as long as a run may take up what earlier ones built.
+
+        Waits for a sweep to end. Ends with the process, however it ends.
+        """
+        return locked(self._runs_lock)
+
+    def collect(
+        self,
+        *,
+        keep_days: float = 7,
+        keep_last: int = 50,
+        grace_seconds: float = 3600,
+        dry_run: bool = False,
+    ) -> Collected:
+        """Remove old refs and the files that nothing needs any more.
+
+        A file goes when two passes in a row found no use for it and it is older than the grace
+        period, and never while a run holds the store.
+
+        Args:
+            keep_days: refs that are younger are kept.
+            keep_last: so many of the newest refs of each environment are kept.
+            grace_seconds: files that are younger are kept.
+            dry_run: remove nothing.
+
+        Raises:
+            NotFound, CorruptObject: a snapshot that is kept cannot be read; nothing was removed.
+        """
+        with (
+            locked(self._runs_lock, exclusive=True, wait=False) as idle,
+            locked(self._sweep_lock, exclusive=True),
+        ):
+            return self._collector.collect(
+                Retention(keep_days, keep_last, grace_seconds), busy=not idle, dry_run=dry_run
+            )
+
     @property
     def _objects(self) -> Objects:
         return Objects(self.root / "objects", self._writer, self.clock)
@@ -213,8 +269,30 @@ class Store:
         return Data(self.data_root, self._writer)
 
     @property
+    def _leases(self) -> Leases:
+        return Leases(self.root / "leases", self._writer, self.clock)
+
+    @property
+    def _collector(self) -> Collector:
+        return Collector(
+            self.root,
+            self._writer,
+            self.clock,
+            self._refs,
+            self._objects,
+            self._data,
+            self._leases,
+        )
+
+    @property
     def _sweep_lock(self) -> Path:
+        """Shared by whoever is about to need what is there; exclusive while gc removes."""
         return self.root / "sweep.lock"
+
+    @property
+    def _runs_lock(self) -> Path:
+        """Shared by runs, for as long as they last; gc only tries to have it."""
+        return self.root / "runs.lock"
 
     def _require_head(self, environment: str, parent: int | None) -> None:
         head = self.head(environment)
