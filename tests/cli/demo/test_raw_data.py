@@ -89,7 +89,7 @@ def test_every_tenth_file_begins_with_the_end_of_the_file_before() -> None:
 
 
 def test_a_broken_till_writes_one_to_four_bad_rows() -> None:
-    found = set()
+    found = set[str]()
     for day in days_where(BAD_EVERY_DAYS):
         good = {str(order.order_id) for order in orders_of(day)}
         bad = [row for row in rows(order_file(day)) if row[0] in good and fault(row)]
