@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -60,9 +62,8 @@ def build(workspace: Workspace, plan: Plan, observe: Observer = ignore) -> Build
     if plan.nothing_to_do and not plan.deferred:
         return BuildReport("", "unchanged", plan.parent)
     run = f"{workspace.store.clock.now():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-    with Records.open(workspace.store.root / "operations.sqlite") as records:
-        report = _Build(workspace, plan, observe, run, records).execute()
-    return report
+    with closing(Records.open(workspace.store.root / "operations.sqlite")) as records:
+        return _Build(workspace, plan, observe, run, records).execute()
 
 
 @dataclass
@@ -149,15 +150,38 @@ class _Build:
     def _finish(self, report: BuildReport, seconds: float) -> None:
         number = report.snapshot.number if report.snapshot else 0
         message = "; ".join(report.failures)
-        for step in report.steps:
-            self.records.add_step(_step_record(self.run, step))
-        for check in report.checks:
-            self.records.add_check(_check_record(self.run, check))
+        self.records.add_step(*(_step_record(self.run, step) for step in report.steps))
+        self.records.add_check(*(_check_record(self.run, check) for check in report.checks))
         self.records.run_finished(self.run, report.outcome, self._now(), number, message)
         self.observe(RunFinished(self.run, report.outcome, number, seconds, message))
 
     def _now(self) -> str:
         return format_time(self.workspace.store.clock.now())
+
+
+def _step_record(run: str, step: StepFinished) -> StepRecord:
+    return StepRecord(
+        run=run,
+        table=step.table,
+        outcome=step.outcome,
+        rows=step.rows,
+        rows_in=step.rows_in,
+        quarantined=step.quarantined,
+        seconds=step.seconds,
+        message=step.message,
+    )
+
+
+def _check_record(run: str, check: CheckOutcome) -> CheckRecord:
+    return CheckRecord(
+        run=run,
+        name=check.result.name,
+        table=check.result.table,
+        severity=check.result.severity,
+        failing=check.result.failing,
+        message=check.result.message,
+        sample=json.dumps(check.sample, ensure_ascii=False),
+    )
 
 
 def _results(plan: Plan, built: Built) -> dict[str, CheckResult]:

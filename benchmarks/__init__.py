@@ -1,0 +1,1 @@
+"""The figures of docs/benchmarks.md, and the program that measures them: `make bench`."""

@@ -1,0 +1,111 @@
+"""Measures everything, prints it, and writes it into docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.measuring import HEADRACE, Cost, median, run
+from benchmarks.workloads import small_models, write_project, write_raw_program
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+TIMES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table."""
+
+    workload: str
+    cost: Cost
+    limit: str
+    kept: bool
+
+    def __str__(self) -> str:
+        return (
+            f"| {self.workload} | {self.cost.cpu_seconds:.2f} | {self.cost.wall_seconds:.2f} |"
+            f" {self.cost.memory_bytes / 1e6:.0f} | {self.limit} | {'yes' if self.kept else 'NO'} |"
+        )
+
+
+def start_up(folder: Path) -> Iterator[Figure]:
+    """What every command costs before it does anything."""
+    cost = median(lambda: run([HEADRACE, "--help"], folder), TIMES)
+    yield Figure("`headrace --help`", cost, "0.15 s wall", cost.wall_seconds < 0.15)
+
+
+def many_models(folder: Path, count: int) -> Iterator[Figure]:
+    """Cold run, unchanged plan and run, one leaf edited, against the same SQL in raw DuckDB."""
+    models = small_models(count)
+    project, raw = folder / f"models{count}", folder / f"raw{count}.py"
+    write_project(project, models)
+    write_raw_program(raw, models)
+
+    def cold() -> Cost:
+        shutil.rmtree(project / ".headrace", ignore_errors=True)
+        return run([HEADRACE, "run"], project)
+
+    peer = median(lambda: run([sys.executable, str(raw)], folder), TIMES)
+    yield Figure(f"{count} models, raw DuckDB", peer, "", kept=True)
+    first = median(cold, TIMES)
+    ratio = first.cpu_seconds / peer.cpu_seconds
+    yield Figure(f"{count} models, first run", first, f"4 × raw CPU (is {ratio:.1f} ×)", ratio <= 4)
+    plan = median(lambda: run([HEADRACE, "plan"], project), TIMES)
+    yield Figure(
+        f"{count} models, plan, nothing changed", plan, "0.5 s CPU", plan.cpu_seconds < 0.5
+    )
+    again = median(lambda: run([HEADRACE, "run"], project), TIMES)
+    yield Figure(f"{count} models, run, nothing changed", again, "", kept=True)
+    yield Figure(f"{count} models, one leaf edited", edited(project, models), "", kept=True)
+
+
+def edited(project: Path, models: dict[str, str]) -> Cost:
+    """The cost of a run after the last model was changed."""
+    leaf, sql = list(models.items())[-1]
+    values = iter(range(TIMES + 1))
+
+    def edit_and_run() -> Cost:
+        text = sql.replace("% 1000003", f"% 1000003 + {next(values)} + 1")
+        (project / "models" / f"{leaf}.sql").write_text(text + "\n")
+        return run([HEADRACE, "run"], project)
+
+    return median(edit_and_run, TIMES)
+
+
+def demo(folder: Path) -> Iterator[Figure]:
+    """The demo's first run."""
+    run([HEADRACE, "new", "demo", "--demo"], folder)
+    cost = run([HEADRACE, "run"], folder / "demo")
+    kept = cost.wall_seconds < 20 and cost.memory_bytes < 1e9
+    yield Figure("the demo, first run", cost, "20 s wall, 1,000 MB", kept)
+
+
+def table(figures: list[Figure]) -> str:
+    """The figures as Markdown, with the machine that they are from."""
+    machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}"
+    head = "| workload | CPU s | wall s | peak MB | limit | kept |\n|---|---|---|---|---|---|"
+    return "\n".join([f"Medians of {TIMES} runs; {machine}.", "", head, *map(str, figures)])
+
+
+def main() -> int:
+    """Measure, print, write; 1 when a limit is not kept."""
+    with tempfile.TemporaryDirectory(prefix="headrace-bench-") as name:
+        folder = Path(name)
+        figures = [*start_up(folder), *many_models(folder, 100), *demo(folder)]
+    text = table(figures)
+    print(text)
+    page = PAGE.read_text()
+    before, after = page.split(BEGIN)[0], page.split(END)[1]
+    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    return 0 if all(figure.kept for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
