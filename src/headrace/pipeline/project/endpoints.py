@@ -1,0 +1,234 @@
+"""Endpoints: takes a file of endpoints/, gives the Endpoint or Router that it declares."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from headrace.base.declarations import Endpoint, ParameterRules, Router, Value
+from headrace.base.errors import Place, Problem
+from headrace.base.names import is_name
+from headrace.pipeline.project.documents import Misread, Node, Scalar, describe
+from headrace.pipeline.project.headers import read_sql
+from headrace.pipeline.project.keys import (
+    Fields,
+    Key,
+    Problems,
+    nested,
+    read_fields,
+    report,
+    text,
+    unique_entries,
+    whole_number,
+)
+from headrace.pipeline.project.python_models import parse_python
+from headrace.pipeline.project.values import (
+    MAX,
+    MIN,
+    PATTERN,
+    column_type,
+    read_limits,
+    require_fit,
+    scalars,
+    spelt,
+)
+
+_SEGMENT = re.compile(r"[A-Za-z0-9_~-]+", re.ASCII)
+_PARAMETER = re.compile(r"\{([^{}]*)\}")
+# What the server answers itself.
+RESERVED_PATHS = frozenset({"/openapi", "/livez", "/readyz", "/docs"})
+DEFAULT_LIMIT = 1000
+DEFAULT_MAX_LIMIT = 10_000
+
+
+def path(node: Node, problems: Problems) -> str | None:
+    """A route such as `/stores/{store_id}/revenue`."""
+    written = node.text if isinstance(node, Scalar) else ""
+    fault = _path_fault(written)
+    if fault:
+        fix = fault if written else ""
+        report(problems, node, "a path such as `/stores/{store_id}/revenue`", fix)
+        return None
+    return written
+
+
+def _path_fault(written: str) -> str:
+    if not written.startswith("/"):
+        return "begin it with `/`"
+    for segment in written[1:].split("/"):
+        parameter = _PARAMETER.fullmatch(segment)
+        if not segment:
+            return "leave out the empty segment"
+        if parameter and not is_name(parameter[1]):
+            return f"`{parameter[1]}` is not a name of letters, digits and underscores"
+        if not parameter and not _SEGMENT.fullmatch(segment):
+            return (
+                f"the segment `{segment}` is neither letters, digits, `_`, `-`, `~` nor `{{name}}`"
+            )
+    names = path_parameters(written)
+    if len(set(names)) < len(names):
+        return "name each parameter once"
+    return f"headrace answers `{written}` itself" if written in RESERVED_PATHS else ""
+
+
+def path_parameters(written: str) -> list[str]:
+    """The parameters of a path, in order."""
+    return _PARAMETER.findall(written)
+
+
+def access(node: Node, problems: Problems) -> str | None:
+    """`public`, until there is access control."""
+    if isinstance(node, Scalar) and node.text == "public":
+        return node.text
+    fix = "this version has no access control: every endpoint is public"
+    report(problems, node, "`public`", fix)
+    return None
+
+
+def default_values(node: Node, problems: Problems) -> dict[str, Scalar] | None:
+    """A mapping of parameters to one value each; an empty value is NULL."""
+    found: dict[str, Scalar] = {}
+    for key, value in parameter_entries(node, problems):
+        if isinstance(value, Scalar):
+            found[key.text] = value
+        else:
+            report(problems, value, "one value")
+    return found
+
+
+def parameter_entries(node: Node, problems: Problems) -> Iterator[tuple[Scalar, Node]]:
+    """The entries of a mapping whose keys can name parameters."""
+    for key, value in unique_entries(node, problems):
+        if is_name(key.text):
+            yield key, value
+        else:
+            found = f"{key.text!r} cannot name a parameter"
+            problems.append(Problem(key.place, found, "letters, digits and underscores"))
+
+
+PATH = Key("path", path)
+DEFAULTS = Key("defaults", default_values)
+PARAMS: Key[Node] = Key("params", nested)
+LIMIT = Key("limit", whole_number(1))
+MAX_LIMIT = Key("max_limit", whole_number(1))
+ACCESS = Key("access", access)
+DESCRIPTION = Key("description", text)
+ENDPOINT_KEYS = (PATH, DEFAULTS, PARAMS, LIMIT, MAX_LIMIT, ACCESS, DESCRIPTION)
+
+TYPE = Key("type", column_type)
+ENUM = Key("enum", scalars)
+PARAMETER_KEYS = (TYPE, MIN, MAX, ENUM, PATTERN, DESCRIPTION)
+
+
+def read_endpoint(name: str, file: str, text: str, problems: Problems) -> Endpoint:
+    """A SQL file of endpoints/ as a declaration."""
+    sql = read_sql(text, file, ENDPOINT_KEYS, problems)
+    fields = sql.fields
+    route = fields.get(PATH, f"/{name}")
+    if PATH not in fields and route in RESERVED_PATHS:
+        fix = "give it another `path`"
+        problems.append(Problem(Place(file, 1), f"headrace answers `{route}` itself", "", fix))
+    defaults = fields.get(DEFAULTS, {})
+    _refuse_path_defaults(route, defaults, problems)
+    limit, max_limit = _limits(fields, problems)
+    return Endpoint(
+        name=name,
+        place=Place(file, 1),
+        path=route,
+        sql=sql.text,
+        sql_line=sql.line,
+        defaults={key: _default(value) for key, value in defaults.items()},
+        params=tuple(_params(fields, defaults, problems)),
+        limit=limit,
+        max_limit=max_limit,
+        description=fields.get(DESCRIPTION, ""),
+    )
+
+
+def _default(node: Scalar) -> Value:
+    return None if node.value is None else spelt(node)
+
+
+def _refuse_path_defaults(route: str, defaults: dict[str, Scalar], problems: Problems) -> None:
+    for name in path_parameters(route):
+        if name in defaults:
+            found = f"`{name}` is a part of the path and has a default"
+            expected = "defaults for the other parameters only"
+            problems.append(Problem(defaults[name].place, found, expected, "leave it out"))
+
+
+def _limits(fields: Fields, problems: Problems) -> tuple[int, int]:
+    most = fields.get(MAX_LIMIT, DEFAULT_MAX_LIMIT)
+    limit = fields.get(LIMIT, min(DEFAULT_LIMIT, most))
+    if limit > most:
+        found = f"`limit` is {limit} and `max_limit` is {most}"
+        fix = "" if MAX_LIMIT in fields else "give a `max_limit`, too"
+        problems.append(
+            Problem(fields.place_of(LIMIT), found, "`limit` at or below `max_limit`", fix)
+        )
+    return limit, most
+
+
+def _params(
+    fields: Fields, defaults: dict[str, Scalar], problems: Problems
+) -> Iterator[ParameterRules]:
+    node = fields.optional(PARAMS)
+    for key, rules in parameter_entries(node, problems) if node is not None else ():
+        made = _parameter(key, rules, problems)
+        default = defaults.get(key.text)
+        if default is not None and default.value is not None:
+            _check_default(default, made, problems)
+        yield made
+
+
+def _parameter(key: Scalar, node: Node, problems: Problems) -> ParameterRules:
+    if isinstance(node, Scalar):
+        return ParameterRules(key.text, key.place, type=column_type(node, problems) or "")
+    fields = read_fields(node, PARAMETER_KEYS, key.place, problems)
+    type_name = fields.get(TYPE, "")
+    limits = read_limits(fields, ENUM, type_name, problems)
+    return ParameterRules(
+        name=key.text,
+        place=key.place,
+        type=type_name,
+        min=limits.min,
+        max=limits.max,
+        enum=limits.accepted,
+        pattern=limits.pattern,
+        description=fields.get(DESCRIPTION, ""),
+    )
+
+
+def _check_default(default: Scalar, rules: ParameterRules, problems: Problems) -> None:
+    require_fit(default, rules.type, problems)
+    if rules.enum and spelt(default) not in rules.enum:
+        found = f"the default of `{rules.name}` is {describe(default)}"
+        allowed = ", ".join(str(value) for value in rules.enum)
+        problems.append(Problem(default.place, found, f"one of its `enum`: {allowed}"))
+
+
+def read_router(name: str, file: str, text: str, problems: Problems) -> Router | None:
+    """A Python file of endpoints/ as a declaration."""
+    try:
+        tree = parse_python(text, file)
+    except Misread as exc:
+        problems.append(exc.problem)
+        return None
+    if "router" not in set(_defined_names(tree)):
+        fix = "write `router = APIRouter()`"
+        problems.append(
+            Problem(Place(file), "this file defines no `router`", "a FastAPI `router`", fix)
+        )
+        return None
+    return Router(name, Place(file, 1))
+
+
+def _defined_names(tree: ast.Module) -> Iterator[str]:
+    """Names that the top level of a module assigns or imports."""
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom | ast.Import):
+            yield from (alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (target.id for target in targets if isinstance(target, ast.Name))

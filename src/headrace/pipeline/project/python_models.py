@@ -1,0 +1,247 @@
+"""Python models: takes a file of models/ that ends in .py, gives what it declares, unimported."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from types import EllipsisType
+from typing import TypeAlias
+
+from headrace.base.declarations import Frame, Model, PythonFunction, Value
+from headrace.base.errors import Place, Problem
+from headrace.base.names import listed, near_miss
+from headrace.pipeline.project.documents import (
+    Entries,
+    Items,
+    Misread,
+    Node,
+    Scalar,
+    item_label,
+)
+from headrace.pipeline.project.keys import Problems, read_fields
+from headrace.pipeline.project.models import MODEL_KEYS, declared_model
+
+FRAMES: dict[str, Frame] = {
+    "duckdb.DuckDBPyRelation": "relation",
+    "pyarrow.Table": "arrow",
+    "pyarrow.RecordBatchReader": "arrow_stream",
+    "polars.DataFrame": "polars",
+    "polars.LazyFrame": "polars_lazy",
+    "pandas.DataFrame": "pandas",
+}
+_DECORATOR = "headrace.model"
+_Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def parse_python(text: str, file: str) -> ast.Module:
+    """The syntax tree of a Python file.
+
+    Raises:
+        Misread: not Python.
+    """
+    try:
+        # A doubtful escape in the user's text is not ours to warn about.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text)
+    except SyntaxError as exc:
+        place = Place(file, exc.lineno or 0, max(exc.offset or 0, 0))
+        raise Misread(Problem(place, f"this is not Python: {exc.msg}")) from exc
+    except (ValueError, RecursionError, MemoryError) as exc:
+        reason = str(exc) or "nested too deeply"
+        raise Misread(Problem(Place(file), f"this is not Python: {reason}")) from exc
+
+
+def read_python_model(name: str, file: str, text: str, problems: Problems) -> Model | None:
+    """A Python file of models/ as a declaration; None when its function cannot be told."""
+    try:
+        tree = parse_python(text, file)
+        imports = imported_names(tree)
+        function, decorator = _model_function(name, file, tree, imports)
+        fields = read_fields(
+            _arguments(decorator, file, problems), MODEL_KEYS, _place(function, file), problems
+        )
+    except Misread as exc:
+        problems.append(exc.problem)
+        return None
+    inputs = tuple(_inputs(function, file, imports, problems))
+    made_by = PythonFunction(function.name, inputs)
+    return declared_model(name, _place(function, file), fields, made_by)
+
+
+def imported_names(tree: ast.Module) -> dict[str, str]:
+    """What each imported name stands for: {"pl": "polars", "Table": "pyarrow.Table"}."""
+    names: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                whole = alias.name if alias.asname else alias.name.partition(".")[0]
+                names[alias.asname or whole] = whole
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    return names
+
+
+def _model_function(
+    name: str, file: str, tree: ast.Module, imports: dict[str, str]
+) -> tuple[ast.FunctionDef, ast.expr]:
+    found = list(_decorated(tree, imports))
+    if len(found) != 1:
+        names = listed(function.name for function, _ in found)
+        what = f"the functions {names} are models" if found else "no function here is a model"
+        place = _place(found[1][0], file) if found else Place(file)
+        fix = (
+            "" if found else f"write `from headrace import model`, and `@model` above `def {name}`"
+        )
+        raise Misread(Problem(place, what, "exactly one function with `@model`", fix))
+    function, decorator = found[0]
+    if isinstance(function, ast.AsyncFunctionDef):
+        what = f"`{function.name}` is an async function"
+        raise Misread(Problem(_place(function, file), what, "a plain `def`"))
+    if function.name != name:
+        what = f"the model's function is called `{function.name}`"
+        expected = f"`{name}`, the name of the file"
+        raise Misread(Problem(_place(function, file), what, expected, "rename one of them"))
+    return function, decorator
+
+
+def _decorated(tree: ast.Module, imports: dict[str, str]) -> Iterator[tuple[_Function, ast.expr]]:
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for decorator in node.decorator_list:
+                called = decorator.func if isinstance(decorator, ast.Call) else decorator
+                if _dotted(called, imports) == _DECORATOR:
+                    yield node, decorator
+                    break
+
+
+def _dotted(node: ast.expr, imports: dict[str, str]) -> str:
+    """The full name of an expression such as `pl.LazyFrame`; "" for any other."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return ""
+    return ".".join([imports.get(node.id, node.id), *reversed(parts)])
+
+
+def _place(node: ast.stmt | ast.expr | ast.arg | ast.keyword, file: str) -> Place:
+    return Place(file, node.lineno, node.col_offset + 1)
+
+
+def _inputs(
+    function: ast.FunctionDef, file: str, imports: dict[str, str], problems: Problems
+) -> Iterator[tuple[str, Frame]]:
+    arguments = function.args
+    for star in (arguments.vararg, arguments.kwarg):
+        if star is not None:
+            what = f"the parameter `*{star.arg}` names no table"
+            problems.append(Problem(_place(star, file), what, "one parameter for each table"))
+    for default in (*arguments.defaults, *arguments.kw_defaults):
+        if default is not None:
+            what = "a parameter has a default"
+            problems.append(Problem(_place(default, file), what, "parameters that are tables only"))
+    for only in arguments.posonlyargs:
+        what = f"the parameter `{only.arg}` cannot be given by name"
+        problems.append(Problem(_place(only, file), what, "parameters without a `/` after them"))
+    for argument in (*arguments.args, *arguments.kwonlyargs):
+        frame = _frame(argument, file, imports, problems)
+        if frame is not None:
+            yield argument.arg, frame
+
+
+def _frame(
+    argument: ast.arg, file: str, imports: dict[str, str], problems: Problems
+) -> Frame | None:
+    annotation = argument.annotation
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        annotation = _unquoted(annotation.value)
+    name = _dotted(annotation, imports) if annotation is not None else ""
+    if name in FRAMES:
+        return FRAMES[name]
+    written = (
+        f"is annotated with `{ast.unparse(annotation)}`" if annotation else "has no annotation"
+    )
+    what = f"the parameter `{argument.arg}` {written}"
+    hint = near_miss(name, FRAMES)
+    problems.append(Problem(_place(argument, file), what, f"one of {listed(FRAMES)}", hint))
+    return None
+
+
+def _unquoted(text: str) -> ast.expr | None:
+    try:
+        return ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _arguments(decorator: ast.expr, file: str, problems: Problems) -> Entries | None:
+    """The decorator's arguments as a mapping, as if they stood in a header."""
+    if not isinstance(decorator, ast.Call):
+        return None
+    for argument in decorator.args:
+        what = "an argument of `@model` has no name"
+        problems.append(Problem(_place(argument, file), what, "`name=value`"))
+    literals = _Literals(file)
+    entries: list[tuple[Scalar, Node]] = []
+    for keyword in decorator.keywords:
+        place = _place(keyword, file)
+        if keyword.arg is None:
+            problems.append(Problem(place, "`@model` is given `**`", "literal arguments"))
+            continue
+        key = Scalar("this key", place, keyword.arg, keyword.arg)
+        try:
+            entries.append((key, literals.read(keyword.value, f"`{keyword.arg}`")))
+        except Misread as exc:
+            problems.append(exc.problem)
+    return Entries("`@model`", _place(decorator, file), tuple(entries))
+
+
+@dataclass(frozen=True, slots=True)
+class _Literals:
+    """Turns literal expressions into the nodes that YAML gives."""
+
+    file: str
+
+    def read(self, node: ast.expr, label: str) -> Node:
+        place = _place(node, self.file)
+        if isinstance(node, ast.List | ast.Tuple):
+            inner = item_label(label)
+            return Items(label, place, tuple(self.read(item, inner) for item in node.elts))
+        if isinstance(node, ast.Dict):
+            return Entries(label, place, tuple(self._entries(node)))
+        return self._scalar(node, label)
+
+    def _entries(self, node: ast.Dict) -> Iterable[tuple[Scalar, Node]]:
+        for key_node, value_node in zip(node.keys, node.values, strict=True):
+            if key_node is None:
+                what = "a mapping is given `**`"
+                raise Misread(Problem(_place(value_node, self.file), what, "literal entries"))
+            key = self._scalar(key_node, "this key")
+            yield key, self.read(value_node, f"`{key.text}`")
+
+    def _scalar(self, node: ast.expr, label: str) -> Scalar:
+        place = _place(node, self.file)
+        value = _literal_value(node)
+        if isinstance(value, EllipsisType):
+            raise Misread(self._not_literal(node, label))
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        return Scalar(label, place, value, "" if value is None else text)
+
+    def _not_literal(self, node: ast.expr, label: str) -> Problem:
+        what = f"{label} is `{ast.unparse(node)}`, which is known only when the code runs"
+        expected = "a literal: a text, a number, a list or a dict of them"
+        return Problem(_place(node, self.file), what, expected)
+
+
+def _literal_value(node: ast.expr) -> Value | EllipsisType:
+    """The value of a literal, with its sign; `...` for anything else."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        number = _literal_value(node.operand)
+        return -number if isinstance(number, int | float) and not isinstance(number, bool) else ...
+    value = node.value if isinstance(node, ast.Constant) else ...
+    return value if value is None or isinstance(value, str | int | float) else ...

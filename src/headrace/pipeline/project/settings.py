@@ -1,0 +1,117 @@
+"""Settings: takes headrace.toml, gives Settings with every default filled in."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from headrace.base.declarations import Settings
+from headrace.base.errors import Place, Problem
+from headrace.base.names import is_name
+from headrace.pipeline.project.documents import Misread, Node, Scalar, parse_toml
+from headrace.pipeline.project.keys import (
+    Fields,
+    Key,
+    Problems,
+    nested,
+    read_fields,
+    report,
+    text,
+    whole_number,
+)
+
+SETTINGS_FILE = "headrace.toml"
+DEFAULT_STORE = ".headrace/store"
+_MEMORY = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?)?B", re.ASCII | re.IGNORECASE)
+
+
+def environment(node: Node, problems: Problems) -> str | None:
+    """The name of an environment."""
+    if isinstance(node, Scalar) and is_name(node.text):
+        return node.text
+    report(problems, node, "a name of letters, digits and underscores, such as `prod`")
+    return None
+
+
+def memory(node: Node, problems: Problems) -> str | None:
+    """An amount of memory with its unit."""
+    if isinstance(node, Scalar) and _MEMORY.fullmatch(node.text.strip()):
+        return node.text.strip()
+    report(problems, node, "an amount with its unit, such as `4GB`")
+    return None
+
+
+def seconds(node: Node, problems: Problems) -> float | None:
+    """A number of seconds above zero."""
+    value = node.value if isinstance(node, Scalar) else None
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 86_400:
+        return float(value)
+    report(problems, node, "a number of seconds above 0 and at most 86400")
+    return None
+
+
+def typed_text(node: Node, problems: Problems) -> str | None:
+    """A text in quotes, as TOML has it."""
+    if isinstance(node, Scalar) and isinstance(node.value, str):
+        return text(node, problems)
+    report(problems, node, "a text")
+    return None
+
+
+NAME = Key("name", typed_text)
+STORE: Key[Node] = Key("store", nested)
+RUN: Key[Node] = Key("run", nested)
+SERVE: Key[Node] = Key("serve", nested)
+SETTINGS_KEYS = (NAME, STORE, RUN, SERVE)
+
+STORE_PATH = Key("path", typed_text)
+STORE_KEYS = (STORE_PATH,)
+
+ENVIRONMENT = Key("environment", environment)
+THREADS = Key("threads", whole_number(0, 4096))
+MEMORY_LIMIT = Key("memory_limit", memory)
+WORKERS = Key("workers", whole_number(0, 4096))
+RUN_KEYS = (ENVIRONMENT, THREADS, MEMORY_LIMIT, WORKERS)
+
+HOST = Key("host", typed_text)
+PORT = Key("port", whole_number(0, 65_535))
+DEADLINE_SECONDS = Key("deadline_seconds", seconds)
+SERVE_KEYS = (HOST, PORT, DEADLINE_SECONDS)
+
+
+def read_settings(root: Path, text: str, problems: Problems) -> Settings:
+    """The settings of the project in `root`, which is absolute."""
+    fields = _fields(text, problems)
+    store = _table(fields, STORE, STORE_KEYS, problems)
+    run = _table(fields, RUN, RUN_KEYS, problems)
+    serve = _table(fields, SERVE, SERVE_KEYS, problems)
+    return Settings(
+        name=fields.get(NAME, ""),
+        store=root / Path(store.get(STORE_PATH, DEFAULT_STORE)).expanduser(),
+        environment=run.get(ENVIRONMENT, "prod"),
+        threads=run.get(THREADS, 0),
+        memory_limit=run.get(MEMORY_LIMIT, ""),
+        workers=run.get(WORKERS, 0),
+        host=serve.get(HOST, "127.0.0.1"),
+        port=serve.get(PORT, 8000),
+        deadline_seconds=serve.get(DEADLINE_SECONDS, 10.0),
+    )
+
+
+def _fields(text: str, problems: Problems) -> Fields:
+    place = Place(SETTINGS_FILE, 1)
+    try:
+        document = parse_toml(text, SETTINGS_FILE)
+    except Misread as exc:
+        problems.append(exc.problem)
+        return Fields(place, {}, {})
+    fields = read_fields(document, SETTINGS_KEYS, place, problems)
+    if NAME not in fields:
+        problems.append(Problem(place, "this project has no `name`", '`name = "shop"`'))
+    return fields
+
+
+def _table(
+    fields: Fields, key: Key[Node], keys: tuple[Key[object], ...], problems: Problems
+) -> Fields:
+    return read_fields(fields.optional(key), keys, fields.place, problems)

@@ -1,0 +1,124 @@
+"""Sources: takes a file of sources/, gives what it declares."""
+
+from __future__ import annotations
+
+import re
+
+from headrace.base.declarations import Source, Tolerance
+from headrace.base.errors import Place, Problem
+from headrace.pipeline.project.checks import check_entries
+from headrace.pipeline.project.columns import (
+    ColumnRules,
+    key_columns,
+    partition,
+    require_columns,
+    source_columns,
+)
+from headrace.pipeline.project.documents import Misread, Node, Scalar, parse_yaml
+from headrace.pipeline.project.formats import FORMAT_KEYS, read_format
+from headrace.pipeline.project.keys import (
+    Fields,
+    Key,
+    Problems,
+    flag,
+    one_of,
+    read_fields,
+    report,
+    text,
+    texts,
+)
+
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
+_ROWS = re.compile(r"(\d{1,15})(?:\s*rows?)?", re.ASCII)
+
+
+def tolerance(node: Node, problems: Problems) -> Tolerance | None:
+    """ "1 %", "0.5%", 20 or "20 rows"."""
+    written = node.text.strip() if isinstance(node, Scalar) else ""
+    if rows := _ROWS.fullmatch(written):
+        return Tolerance(rows=int(rows[1]))
+    share = _SHARE.fullmatch(written)
+    if share and float(share[1]) <= 100:
+        return Tolerance(share=float(share[1]) / 100)
+    report(problems, node, "rows or a share of all rows, such as `20 rows` or `0.5 %`")
+    return None
+
+
+FILES = Key("files", texts)
+COLUMNS = Key("columns", source_columns)
+TOLERANCE = Key("tolerance", tolerance)
+BAD_ROWS = Key("bad_rows", one_of("quarantine", "fail"))
+KEY = Key("key", key_columns)
+CHECKS = Key("checks", check_entries)
+PARTITION = Key("partition", partition)
+ALLOW_EMPTY = Key("allow_empty", flag)
+DESCRIPTION = Key("description", text)
+
+SOURCE_KEYS = (
+    FILES, COLUMNS, *FORMAT_KEYS, TOLERANCE, BAD_ROWS, KEY, CHECKS, PARTITION, ALLOW_EMPTY,
+    DESCRIPTION,
+)  # fmt: skip
+
+
+def read_source(name: str, file: str, text: str, problems: Problems) -> Source | None:
+    """A file of sources/ as a declaration; None when it does not even say which files."""
+    try:
+        node = parse_yaml(text, file)
+    except Misread as exc:
+        problems.append(exc.problem)
+        return None
+    fields = read_fields(node, SOURCE_KEYS, Place(file, 1), problems)
+    _require(name, fields, problems)
+    if FILES not in fields:
+        return None
+    return _source(name, file, fields, problems)
+
+
+def _require(name: str, fields: Fields, problems: Problems) -> None:
+    if FILES not in fields:
+        expected = "`files: data/*.csv`, relative to the project"
+        problems.append(Problem(fields.place, "this source has no `files`", expected))
+    if COLUMNS not in fields:
+        fix = f"run `headrace sources infer {name}` to write them from the files"
+        problems.append(
+            Problem(fields.place, "this source has no `columns`", "each column and its type", fix)
+        )
+
+
+def _source(name: str, file: str, fields: Fields, problems: Problems) -> Source:
+    files = fields.get(FILES, ())
+    rules = fields.get(COLUMNS, ColumnRules())
+    source = Source(
+        name=name,
+        place=Place(file, 1),
+        files=files,
+        format=read_format(files, fields, fields.node(FILES), problems),
+        columns=rules.columns,
+        tolerance=_tolerance(fields, problems),
+        key=fields.get(KEY, ()),
+        checks=(*rules.references, *fields.get(CHECKS, ())),
+        partition=fields.optional(PARTITION),
+        allow_empty=fields.get(ALLOW_EMPTY, False),
+        description=fields.get(DESCRIPTION, ""),
+    )
+    _require_known_columns(source, fields, problems)
+    return source
+
+
+def _tolerance(fields: Fields, problems: Problems) -> Tolerance:
+    given = fields.get(TOLERANCE, Tolerance(share=0.01))
+    if fields.get(BAD_ROWS, "quarantine") == "quarantine":
+        return given
+    if TOLERANCE in fields and not (given.rows == 0 or given.share == 0):
+        found = f"`bad_rows` is 'fail' and `tolerance` is {str(given)!r}"
+        problems.append(Problem(fields.place_of(TOLERANCE), found, "one of them", "leave one out"))
+    return Tolerance(rows=0)
+
+
+def _require_known_columns(source: Source, fields: Fields, problems: Problems) -> None:
+    require_columns(source.key, source.columns, fields.place_of(KEY), problems)
+    if source.partition is not None:
+        names = [source.partition.column]
+        require_columns(names, source.columns, fields.place_of(PARTITION), problems)
+    for check in source.checks:
+        require_columns(check.columns, source.columns, check.place, problems)
