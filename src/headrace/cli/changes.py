@@ -1,0 +1,100 @@
+"""Takes two snapshots, says how their tables and their APIs differ, as lines or as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Literal, TypeAlias
+
+import click
+
+from headrace.base.tables import Column, Version
+from headrace.cli.printing import bad, count, counted, good, table, warned
+from headrace.pipeline.plan.plans import ContractChange
+from headrace.store.snapshots import Snapshot
+
+Kind: TypeAlias = Literal["added", "removed", "changed"]
+
+
+@dataclass(frozen=True, slots=True)
+class TableChange:
+    """How one table differs: rows before and after (None where there is no table), columns."""
+
+    table: str
+    kind: Kind
+    rows_before: int | None
+    rows_after: int | None
+    columns: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "; ".join([_rows(self.rows_before, self.rows_after), *self.columns])
+
+
+def table_changes(before: Snapshot, after: Snapshot) -> tuple[TableChange, ...]:
+    """The tables whose content or columns differ, by name."""
+    names = sorted(before.tables.keys() | after.tables.keys())
+    changes = (
+        _table_change(name, before.tables.get(name), after.tables.get(name)) for name in names
+    )
+    return tuple(change for change in changes if change is not None)
+
+
+def _table_change(name: str, old: Version | None, new: Version | None) -> TableChange | None:
+    if old is None:
+        return TableChange(name, "added", None, new.rows if new else 0)
+    if new is None:
+        return TableChange(name, "removed", old.rows, None)
+    if old.address == new.address:
+        return None
+    columns = tuple(_column_changes(old.schema, new.schema))
+    return TableChange(name, "changed", old.rows, new.rows, columns)
+
+
+def _column_changes(before: Iterable[Column], after: Iterable[Column]) -> Iterator[str]:
+    old = {column.name: column.type for column in before}
+    new = {column.name: column.type for column in after}
+    yield from (f"column {name} removed" for name in old if name not in new)
+    yield from (f"column {name} ({new[name]}) added" for name in new if name not in old)
+    for name in old.keys() & new.keys():
+        if old[name] != new[name]:
+            yield f"column {name}: {old[name]} becomes {new[name]}"
+
+
+def _rows(before: int | None, after: int | None) -> str:
+    if before is None or after is None:
+        return counted((before if after is None else after) or 0, "row")
+    if before == after:
+        return f"{counted(after, 'row')} as before, but others"
+    sign = "+" if after > before else "−"
+    return f"{count(before)} → {counted(after, 'row')} ({sign}{count(abs(after - before))})"
+
+
+def table_lines(changes: Iterable[TableChange]) -> str:
+    """Changed tables for people, one a line."""
+    return _lines((change.kind, change.table, str(change)) for change in changes)
+
+
+def contract_lines(changes: Iterable[ContractChange]) -> str:
+    """What changes for the users of an API, one change a line."""
+    return _lines((change.kind, change.endpoint, change.detail) for change in changes)
+
+
+def _lines(changes: Iterable[tuple[Kind, str, str]]) -> str:
+    rows = [(kind, name, detail) for kind, name, detail in changes]
+    colour = {"added": good, "removed": bad, "changed": warned}
+    lines = table(("", "", ""), rows, indent="  ").splitlines()
+    return "\n".join(colour[kind](line) for (kind, _, _), line in zip(rows, lines, strict=True))
+
+
+def changes_json(
+    tables: Iterable[TableChange], api: Iterable[ContractChange]
+) -> dict[str, list[dict[str, object]]]:
+    """All changes as JSON values."""
+    return {"tables": [asdict(each) for each in tables], "api": [asdict(each) for each in api]}
+
+
+def print_section(title: str, lines: str) -> None:
+    """Print lines under a title; nothing when there are none."""
+    if lines:
+        click.echo(click.style(title, bold=True))
+        click.echo(lines)

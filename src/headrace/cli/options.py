@@ -1,0 +1,39 @@
+"""The options that several commands share, and what they open: the project's settings and store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import click
+
+Decorator: TypeAlias = Callable[["Command"], "Command"]
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def project_option(function: Command) -> Command:
+    """Add `-C/--project FOLDER`, given as `folder`."""
+    return click.option(
+        "-C",
+        "--project",
+        "folder",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=".",
+        help="A folder of the project; by default the current one.",
+    )(function)
+
+
+def environment_option(function: Command) -> Command:
+    """Add `-e/--environment NAME`; None stands for the one of `headrace.toml`."""
+    return click.option(
+        "-e",
+        "--environment",
+        metavar="NAME",
+        help="The environment; by default the one that headrace.toml names, else prod.",
+    )(function)
+
+
+def json_option(function: Command) -> Command:
+    """Add `--json`, given as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, errors too.")(function)

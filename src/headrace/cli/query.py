@@ -1,0 +1,171 @@
+"""`headrace query`: takes one SELECT, prints its rows over a published snapshot."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import click
+import duckdb
+
+from headrace.base.errors import UsageError
+from headrace.base.names import listed, near_miss
+from headrace.cli.opening import Opened, open_project
+from headrace.cli.options import environment_option, project_option
+from headrace.cli.printing import Align, counted, cut, faint, table
+from headrace.serve.columnar import Row, RowStream, SnapshotReader, require_one_select
+from headrace.serve.formats import Csv, Format, Json, Ndjson
+from headrace.serve.settings import ServeSettings
+from headrace.store.snapshots import Ref
+
+_FORMATS: dict[str, Format] = {"json": Json(), "csv": Csv(guard=False), "ndjson": Ndjson()}
+_TABLE_LIMIT = 100
+_PIECE_ROWS = 2_000
+_CELL_COLUMNS = 60
+_NUMERIC = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*")
+_MISSING_TABLE = re.compile(r"Table with name (\S+) does not exist")
+
+
+@click.command(name="query")
+@click.argument("sql")
+@click.option(
+    "--snapshot",
+    "number",
+    type=click.IntRange(min=1),
+    metavar="NUMBER",
+    help="Number of the snapshot; by default the one that is published.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", *_FORMATS]),
+    default="table",
+    show_default=True,
+    help="How to print the rows.",
+)
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    help=f"Print at most this many rows; by default {_TABLE_LIMIT} as a table, else all.",
+)
+@environment_option
+@project_option
+def command(
+    sql: str,
+    number: int | None,
+    form: str,
+    limit: int | None,
+    environment: str | None,
+    folder: Path,
+) -> None:
+    """Run one SELECT against a published snapshot; `-` reads the SELECT from standard input.
+
+    It sees what the API sees: every table of the snapshot, and what each source set aside as
+    `<source>__quarantine`. It can change nothing.
+    """
+    opened = open_project(folder)
+    ref = opened.published(environment, number).ref
+    text = sys.stdin.read() if sql == "-" else sql
+    require_no_parameters(require_one_select(text))
+    with reading(opened, ref) as reader, _errors(reader):
+        if form == "table":
+            _print_table(reader, text, _TABLE_LIMIT if limit is None else limit)
+        else:
+            _print_rows(reader, _limited(text, limit), _FORMATS[form])
+
+
+@contextmanager
+def reading(opened: Opened, ref: Ref) -> Iterator[SnapshotReader]:
+    """A reader of a snapshot, which gc spares as long as it is open."""
+    settings = ServeSettings(
+        query_threads=opened.settings.threads or os.cpu_count() or 1,
+        memory_limit=opened.settings.memory_limit,
+    )
+    with (
+        opened.store.pin(ref, holder="headrace query"),
+        closing(SnapshotReader.open(opened.store, ref, settings)) as reader,
+    ):
+        yield reader
+
+
+def require_no_parameters(names: frozenset[str]) -> None:
+    """Make sure that a query needs no values.
+
+    Raises:
+        UsageError: it has parameters.
+    """
+    if names:
+        raise UsageError(
+            f"the query has parameters: {listed(sorted(names))}; expected values in their place;"
+            " an endpoint takes parameters: see `headrace explain`"
+        )
+
+
+@contextmanager
+def _errors(reader: SnapshotReader) -> Iterator[None]:
+    """Turn what DuckDB says about a query into a UsageError."""
+    try:
+        yield
+    except duckdb.CatalogException as exc:
+        missing = _MISSING_TABLE.search(str(exc))
+        raise UsageError(_unknown_table(missing[1], reader) if missing else str(exc)) from exc
+    except duckdb.Error as exc:
+        raise UsageError(f"the query cannot run: {exc}") from exc
+
+
+def _unknown_table(name: str, reader: SnapshotReader) -> str:
+    tables = sorted(reader.snapshot.tables)
+    text = (
+        f"there is no table `{name}` in snapshot {reader.ref.number} of {reader.ref.environment};"
+        f" expected one of {listed(tables)}"
+    )
+    hint = near_miss(name, tables)
+    return f"{text}; {hint}" if hint else text
+
+
+def _limited(sql: str, limit: int | None) -> str:
+    bare = sql.strip().rstrip(";")
+    return bare if limit is None else f"SELECT * FROM ({bare}\n) LIMIT {limit}"
+
+
+def _print_table(reader: SnapshotReader, sql: str, limit: int) -> None:
+    # One row more than is printed tells whether there are more.
+    query = _limited(sql, limit + 1)
+    columns = reader.describe(query)
+    with closing(reader.query(query, {})) as stream:
+        rows = stream.rows(limit + 1)
+    cells = [[_cell(value) for value in row] for row in rows[:limit]]
+    sides: list[Align] = ["right" if _NUMERIC.fullmatch(kind) else "left" for _, kind in columns]
+    names = [name for name, _ in columns]
+    click.echo(table(names, cells, sides) or faint("  ".join(names)))
+    more = "; there are more, --limit shows them" if len(rows) > limit else ""
+    click.echo(faint(f"{counted(len(cells), 'row')}{more}"), err=True)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return cut(str(value), _CELL_COLUMNS)
+
+
+def _print_rows(reader: SnapshotReader, sql: str, form: Format) -> None:
+    with closing(reader.query(sql, {})) as stream:
+        for piece in _pieces(stream, form):
+            click.echo(piece, nl=False)
+
+
+def _pieces(stream: RowStream, form: Format) -> Iterator[bytes]:
+    rows: list[Row] = stream.rows(_PIECE_ROWS)
+    names = stream.names()
+    yield form.start(names) + form.rows(names, rows, first=True)
+    while len(rows) == _PIECE_ROWS:
+        rows = stream.rows(_PIECE_ROWS)
+        yield form.rows(names, rows, first=False)
+    yield form.end()

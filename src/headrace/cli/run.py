@@ -1,0 +1,101 @@
+"""`headrace run`: builds what changed, checks it, publishes it, says how it went."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headrace.base.tables import QUARANTINE_SUFFIX
+from headrace.cli.findings import sample_table
+from headrace.cli.options import environment_option, json_option, project_option
+from headrace.cli.plan import is_done, nothing_to_do
+from headrace.cli.printing import bad, counted, duration, faint, good
+from headrace.cli.progress import event_json, showing
+from headrace.observe.events import RunFinished
+from headrace.pipeline.project.loading import find_root
+from headrace.pipeline.workspace import Workspace, open_workspace, plan_workspace
+
+if TYPE_CHECKING:
+    from headrace.pipeline.building import BuildReport
+
+FAILED = 1
+
+
+@click.command(name="run")
+@environment_option
+@project_option
+@json_option
+@click.pass_context
+def command(ctx: click.Context, environment: str | None, folder: Path, as_json: bool) -> None:
+    """Build what changed, check it, and publish data and API in one step.
+
+    When a table cannot be built or a check fails, nothing is published: what was published stays,
+    and the exit code is 1. What was built is kept for the next run.
+    """
+    started = time.monotonic()
+    workspace = open_workspace(find_root(folder.resolve()))
+    name = environment or workspace.project.settings.environment
+    plan = plan_workspace(workspace, name)
+    if is_done(plan):
+        number = plan.parent.number if plan.parent else 0
+        seconds = time.monotonic() - started
+        click.echo(_unchanged(number, seconds) if as_json else nothing_to_do(number))
+        return
+    # The engine takes longer to import than all of the above takes to find nothing to do.
+    from headrace.pipeline.building import build
+
+    with showing(as_json=as_json, names=_names(workspace)) as observer:
+        report = build(workspace, plan, observer)
+    if not as_json:
+        _print_details(report)
+        click.echo(summary(report, name, time.monotonic() - started))
+    if report.outcome == "failed":
+        ctx.exit(FAILED)
+
+
+def summary(report: BuildReport, environment: str, seconds: float) -> str:
+    """The last line of a run."""
+    number = report.snapshot.number if report.snapshot else 0
+    if report.outcome == "published":
+        published = good(f"published snapshot {number} to {environment}")
+        return f"{published} in {duration(seconds)}{_passed(report)}"
+    if report.outcome == "unchanged":
+        return nothing_to_do(number)
+    stays = f"snapshot {number} stays published" if number else "nothing is published yet"
+    return f"{bad('failed:')} {_failure(report.failures)}; {stays}"
+
+
+def _failure(failures: tuple[str, ...]) -> str:
+    if len(failures) == 1:
+        return failures[0].partition("\n")[0]
+    return f"{len(failures)} errors, see above"
+
+
+def _passed(report: BuildReport) -> str:
+    passed = sum(1 for check in report.checks if check.result.passed)
+    return f", {counted(passed, 'check')} passed" if passed else ""
+
+
+def _unchanged(number: int, seconds: float) -> str:
+    return event_json(RunFinished("", "unchanged", number, seconds))
+
+
+def _names(workspace: Workspace) -> tuple[str, ...]:
+    project = workspace.project
+    return tuple(each.name for each in (*project.sources, *project.models))
+
+
+def _print_details(report: BuildReport) -> None:
+    """Print the rows that broke a check, and where to read those that were set aside."""
+    for check in report.checks:
+        rows = sample_table(check.sample, check.result.failing, indent="    ")
+        if rows:
+            click.echo(f"\n  {check.result.name}\n{rows}")
+    if report.outcome == "published":
+        for step in report.steps:
+            if step.quarantined:
+                look = f"headrace query 'SELECT * FROM {step.table}{QUARANTINE_SUFFIX}'"
+                click.echo(faint(f"  what was set aside of {step.table}:  {look}"))

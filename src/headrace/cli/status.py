@@ -1,0 +1,202 @@
+"""`headrace status`: takes an environment, shows what is published and how the last runs went."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from headrace.base.clock import parse_time
+from headrace.base.tables import QUARANTINE_SUFFIX, Version
+from headrace.cli.findings import check_line, indented, sample_table
+from headrace.cli.opening import Opened, Published, open_project
+from headrace.cli.options import environment_option, json_option, project_option
+from headrace.cli.printing import (
+    age,
+    bad,
+    count,
+    counted,
+    cut,
+    duration,
+    heading,
+    moment,
+    print_json,
+    size,
+    table,
+)
+from headrace.store.records import CheckRecord, Records, RunRecord, StepRecord
+from headrace.store.snapshots import Snapshot
+
+RECORD = "operations.sqlite"
+_RUNS = 5
+_MESSAGE_COLUMNS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the operations record knows: the last runs, and what the newest that did work found."""
+
+    runs: tuple[RunRecord, ...] = ()
+    latest: RunRecord | None = None
+    failed: tuple[StepRecord, ...] = ()
+    found: tuple[CheckRecord, ...] = ()
+
+
+@click.command(name="status")
+@environment_option
+@project_option
+@json_option
+def command(environment: str | None, folder: Path, as_json: bool) -> None:
+    """Show what is published, how the last runs went, and which rows broke which check."""
+    opened = open_project(folder)
+    name = opened.environment(environment)
+    head = opened.store.head(name)
+    published = Published(head, opened.store.snapshot(head)) if head else None
+    history = read_history(opened, name)
+    if as_json:
+        print_json(_as_json(name, published, history))
+        return
+    now = opened.store.clock.now()
+    _print_published(opened.settings.name, name, published, now)
+    _print_runs(history, now)
+    _print_findings(history)
+
+
+def read_history(opened: Opened, environment: str) -> History:
+    """The last runs of an environment; empty when there is no operations record."""
+    path = opened.store.root / RECORD
+    if not path.exists():
+        return History()
+    with closing(Records.open(path)) as records:
+        runs = records.last_runs(environment, _RUNS)
+        latest = next((run for run in runs if run.outcome != "unchanged"), None)
+        if latest is None:
+            return History(tuple(runs))
+        steps = [step for step in records.steps(latest.run) if step.outcome == "failed"]
+        checks = [check for check in records.checks(latest.run) if check.failing != 0]
+        return History(tuple(runs), latest, tuple(steps), tuple(checks))
+
+
+def _print_published(
+    project: str, environment: str, published: Published | None, now: datetime
+) -> None:
+    if published is None:
+        click.echo(f"{project}, {environment}: nothing is published yet; `headrace run` publishes.")
+        return
+    ref = published.ref
+    title = click.style(f"{project}, {environment}: snapshot {ref.number}", bold=True)
+    click.echo(f"{title}, published {age(ref.at, now)} ({moment(ref.at)} UTC)")
+    _section("Tables", _tables(published.snapshot, now))
+    endpoints = published.snapshot.manifest.endpoints
+    rows = [(endpoint.name, f"GET {endpoint.path}") for endpoint in endpoints]
+    _section("Endpoints", table(("", ""), rows, indent="  "))
+
+
+def _tables(snapshot: Snapshot, now: datetime) -> str:
+    tables = [each for each in snapshot.tables.values() if each.kind != "quarantine"]
+    rows = [
+        (
+            version.table,
+            version.kind,
+            count(version.rows),
+            count(len(version.cells)),
+            size(version.size_bytes),
+            _built(version, now),
+            _quarantined(version, snapshot),
+        )
+        for version in sorted(tables, key=lambda version: (version.kind != "source", version.table))
+    ]
+    headers = ("table", "kind", "rows", "cells", "size", "built", "")
+    return table(headers, rows, ("left", "left", "right", "right", "right"), indent="  ")
+
+
+def _built(version: Version, now: datetime) -> str:
+    return age(max(cell.loaded_at for cell in version.cells), now) if version.cells else ""
+
+
+def _quarantined(version: Version, snapshot: Snapshot) -> str:
+    aside = snapshot.tables.get(version.table + QUARANTINE_SUFFIX)
+    return f"{counted(aside.rows, 'row')} quarantined" if aside and aside.rows else ""
+
+
+def _print_runs(history: History, now: datetime) -> None:
+    rows = [
+        (age(run.started_at, now), _outcome(run), _took(run), cut(run.message, _MESSAGE_COLUMNS))
+        for run in history.runs
+    ]
+    _section("Last runs", table(("", "", "", ""), rows, ("left", "left", "right"), indent="  "))
+
+
+def _outcome(run: RunRecord) -> str:
+    match run.outcome:
+        case "published":
+            return f"published snapshot {run.snapshot}"
+        case "unchanged":
+            return "nothing to do"
+        case "failed":
+            return "failed"
+        case _:
+            return "killed, or still running"
+
+
+def _took(run: RunRecord) -> str:
+    if not run.finished_at:
+        return ""
+    return duration((parse_time(run.finished_at) - parse_time(run.started_at)).total_seconds())
+
+
+def _print_findings(history: History) -> None:
+    """What the newest run that did something found wrong."""
+    if not (history.failed or history.found):
+        return
+    click.echo()
+    failed = history.latest is not None and history.latest.outcome == "failed"
+    heading("What stopped the last run" if failed else "What the last run warned of")
+    for step in history.failed:
+        click.echo(f"  {bad('✗')} {step.table}: {indented(step.message)}")
+    for check in history.found:
+        _print_check(check)
+
+
+def _print_check(check: CheckRecord) -> None:
+    line = check_line(check.name, check.severity, check.failing, check.message)
+    rows = sample_table(json.loads(check.sample), check.failing, indent="      ")
+    click.echo(f"  {line}")
+    if rows:
+        click.echo(rows)
+
+
+def _section(title: str, text: str) -> None:
+    if text:
+        click.echo()
+        heading(title)
+        click.echo(text)
+
+
+def _as_json(environment: str, published: Published | None, history: History) -> dict[str, object]:
+    snapshot = published.snapshot if published else None
+    return {
+        "environment": environment,
+        "published": asdict(published.ref) if published else None,
+        "tables": [_table_json(each) for each in snapshot.tables.values()] if snapshot else [],
+        "runs": [asdict(run) for run in history.runs],
+        "failed_steps": [asdict(step) for step in history.failed],
+        "failing_checks": [
+            {**asdict(check), "sample": json.loads(check.sample)} for check in history.found
+        ],
+    }
+
+
+def _table_json(version: Version) -> dict[str, object]:
+    return {
+        "table": version.table,
+        "kind": version.kind,
+        "rows": version.rows,
+        "cells": len(version.cells),
+        "size_bytes": version.size_bytes,
+        "built_at": max((cell.loaded_at for cell in version.cells), default=None),
+    }
