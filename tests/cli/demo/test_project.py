@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.base.declarations import Project
+from headrace.base.declarations import Endpoint, Model, Project, Source, SqlCheck
 from headrace.checks.builtin import declared_checks
 from headrace.cli.demo import writing
 from headrace.pipeline.project.loading import load_project
@@ -28,12 +28,14 @@ def test_it_has_at_least_six_endpoints_and_a_router(project: Project) -> None:
 
 
 def test_it_has_at_least_ten_checks_of_both_severities(project: Project) -> None:
+    tables: list[Source | Model] = [*project.sources, *project.models]
     declared = [
         check
-        for table in (*project.sources, *project.models)
+        for table in tables
         for check in declared_checks(table.columns, table.key, table.checks, table.place)
     ]
-    severities = {check.severity for check in (*declared, *project.checks)}
+    severities = {check.severity for check in declared}
+    severities |= {check.severity for check in project.checks}
     assert len(declared) + len(project.checks) >= 10
     assert severities == {"error", "warn"}
 
@@ -47,5 +49,10 @@ def test_its_sources_come_in_several_formats(project: Project) -> None:
 
 
 def test_everything_is_described(project: Project) -> None:
-    parts = (*project.sources, *project.models, *project.endpoints, *project.checks)
+    parts: list[Source | Model | Endpoint | SqlCheck] = [
+        *project.sources,
+        *project.models,
+        *project.endpoints,
+        *project.checks,
+    ]
     assert [part.name for part in parts if not part.description] == []
