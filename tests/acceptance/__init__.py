@@ -1,0 +1,1 @@
+"""Whole projects over real data, against answers that were computed elsewhere."""

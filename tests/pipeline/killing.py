@@ -1,0 +1,99 @@
+"""A program that kills runs: prints, a JSON line a kill, what was published before and after it.
+
+Usage: `python -m tests.pipeline.killing FOLDER KILLS SEED`. It imports everything once and
+forks, so that kills land in the run and not in the imports. It starts no thread of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from headrace.base.hashing import hash_file
+from headrace.pipeline.building import build
+from headrace.pipeline.workspace import open_workspace, plan_workspace
+from tests.projects import SHOP, write_files
+
+ENVIRONMENT = "prod"
+
+
+def run(root: Path) -> None:
+    """One whole run."""
+    workspace = open_workspace(root)
+    build(workspace, plan_workspace(workspace, ENVIRONMENT))
+
+
+def start(work: Callable[[], None]) -> int:
+    """Do `work` in a forked process; its identifier."""
+    process = os.fork()
+    if process:
+        return process
+    try:
+        work()
+    except BaseException as exc:  # noqa: BLE001 -- the child must never return
+        print(f"child: {exc!r}", file=sys.stderr, flush=True)
+        os._exit(1)
+    os._exit(0)
+
+
+def finish(process: int) -> None:
+    """Wait for a process that must succeed."""
+    _, status = os.waitpid(process, 0)
+    assert status == 0, f"a run ended with status {status}"
+
+
+def published(root: Path) -> dict[str, object]:
+    """What is published, with every data file checked against its hash."""
+    store = open_workspace(root).store
+    head = store.head(ENVIRONMENT)
+    assert head is not None
+    snapshot = store.snapshot(head)
+    for version in snapshot.tables.values():
+        for file in version.files:
+            assert hash_file(store.data_root / file.path) == file.sha256
+    assert snapshot.content == head.content
+    return {
+        "number": head.number,
+        "content": head.content,
+        "rows": {name: version.rows for name, version in snapshot.tables.items()},
+    }
+
+
+def add_day(root: Path, day: int) -> None:
+    """One more file of one order."""
+    name = f"data/orders/day-{day:04d}.csv"
+    text = f"order_id,store_id,ordered_at,amount\n{100 + day},10,2025-01-01 08:00:00,1.00\n"
+    write_files(root, {name: text})
+
+
+def main(folder: str, kills: str, seed: str) -> None:
+    """Kill `kills` runs in `folder`, each at a random moment."""
+    chance = random.Random(seed)
+    root = write_files(Path(folder), SHOP)
+    finish(start(lambda: run(root)))
+    add_day(root, 0)
+    started = time.monotonic()
+    finish(start(lambda: run(root)))
+    usual_seconds = time.monotonic() - started
+    for day in range(1, int(kills) + 1):
+        before = published(root)
+        add_day(root, day)
+        process = start(lambda: run(root))
+        time.sleep(chance.uniform(0, usual_seconds * 1.2))
+        os.kill(process, signal.SIGKILL)
+        _, status = os.waitpid(process, 0)
+        killed = published(root)
+        finish(start(lambda: run(root)))
+        after = published(root)
+        line = {"status": status, "before": before, "killed": killed, "after": after}
+        print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,260 @@
+"""A run builds what changed and only that, and publishes only what passes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from headrace.observe.events import CheckFinished, RunFinished, RunStarted, StepFinished
+from headrace.store.records import Records
+from tests.projects import SHOP, Shop, built, write_files
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop(write_files(tmp_path / "shop", SHOP))
+
+
+def test_the_first_run_builds_and_publishes_everything(shop: Shop) -> None:
+    report = shop.run()
+    assert report.failures == ()
+    assert report.outcome == "published"
+    assert built(report) == ["cities", "daily_revenue", "orders", "store_revenue", "stores"]
+    assert report.snapshot is not None
+    assert report.snapshot.number == 1
+    tables = shop.published().tables
+    assert {name: version.rows for name, version in tables.items()} == {
+        "cities": 2,
+        "daily_revenue": 4,
+        "orders": 5,
+        "orders__quarantine": 0,
+        "store_revenue": 2,
+        "stores": 2,
+        "stores__quarantine": 0,
+    }
+
+
+def test_a_second_run_executes_nothing(shop: Shop) -> None:
+    first = shop.run()
+    plan = shop.plan()
+    assert plan.nothing_to_do
+    second = shop.run()
+    assert second.outcome == "unchanged"
+    assert second.steps == ()
+    assert second.checks == ()
+    assert second.snapshot == first.snapshot
+
+
+def test_a_reformatted_model_executes_nothing(shop: Shop) -> None:
+    shop.run()
+    shop.write(
+        "models/cities.sql",
+        "-- the cities we are in\nselect distinct\n    city\nfrom stores -- all of them\n",
+    )
+    assert shop.run().outcome == "unchanged"
+
+
+def test_a_changed_model_builds_it_and_its_descendants_only(shop: Shop) -> None:
+    shop.run()
+    path = "models/daily_revenue.sql"
+    shop.write(path, SHOP[path].replace("count(*) AS orders", "count(*) + 0 AS orders"))
+    [daily, stores] = shop.plan().steps
+    assert (daily.table, daily.reasons) == ("daily_revenue", ("its SQL changed",))
+    assert (stores.table, stores.reasons) == (
+        "store_revenue",
+        ("its input daily_revenue changed",),
+    )
+    assert built(shop.run()) == ["daily_revenue", "store_revenue"]
+
+
+def test_a_new_file_is_read_alone_and_builds_what_depends_on_it(shop: Shop) -> None:
+    shop.run()
+    before = shop.published().tables["orders"]
+    shop.write(
+        "data/orders/2024-03.csv",
+        "order_id,store_id,ordered_at,amount\n6,10,2024-03-01 08:00:00,1.00\n",
+    )
+    plan = shop.plan()
+    assert plan.steps[0].reasons == ("source file data/orders/2024-03.csv is new",)
+    assert [file.path for file in plan.steps[0].files] == ["data/orders/2024-03.csv"]
+    assert built(shop.run()) == ["daily_revenue", "orders", "store_revenue"]
+    after = shop.published().tables["orders"]
+    assert after.cells[:2] == before.cells
+    assert after.rows == 6
+
+
+def test_a_corrected_file_replaces_its_rows(shop: Shop) -> None:
+    shop.run()
+    text = SHOP["data/orders/2024-01.csv"].replace("7.25", "8.25")
+    shop.write("data/orders/2024-01.csv", text)
+    assert shop.plan().steps[0].reasons == ("source file data/orders/2024-01.csv changed",)
+    shop.run()
+    assert shop.published().tables["orders"].rows == 5
+
+
+def test_a_deleted_file_takes_its_rows_with_it(shop: Shop) -> None:
+    shop.run()
+    (shop.root / "data/orders/2024-02.csv").unlink()
+    plan = shop.plan()
+    assert "orders: source file data/orders/2024-02.csv is gone" in plan.reasons
+    assert built(shop.run()) == ["daily_revenue", "store_revenue"]
+    assert shop.published().tables["orders"].rows == 3
+
+
+def test_a_changed_check_checks_again_and_builds_nothing(shop: Shop) -> None:
+    shop.run()
+    path = "models/daily_revenue.sql"
+    shop.write(path, SHOP[path].replace("revenue: {min: 0}", "revenue: {min: 1}"))
+    report = shop.run()
+    assert built(report) == []
+    assert [check.result.name for check in report.checks if "min" in check.result.name] == [
+        "daily_revenue.revenue: min 1"
+    ]
+    assert report.outcome == "published"
+    assert shop.run().outcome == "unchanged"
+
+
+def test_a_changed_endpoint_publishes_and_builds_nothing(shop: Shop) -> None:
+    shop.run()
+    path = "endpoints/revenue.sql"
+    shop.write(path, SHOP[path].replace("SELECT day, revenue, orders", "SELECT day, revenue"))
+    plan = shop.plan()
+    assert [(change.endpoint, change.detail) for change in plan.changes] == [
+        ("revenue", "field orders (BIGINT) removed")
+    ]
+    report = shop.run()
+    assert (built(report), report.outcome) == ([], "published")
+
+
+def test_a_removed_model_leaves_the_snapshot(shop: Shop) -> None:
+    shop.run()
+    (shop.root / "models/cities.sql").unlink()
+    assert shop.plan().reasons == ("cities is not in the project any more",)
+    assert shop.run().outcome == "published"
+    assert "cities" not in shop.published().tables
+
+
+def test_a_failed_check_publishes_nothing_and_is_kept_with_its_rows(shop: Shop) -> None:
+    shop.run()
+    shop.write(
+        "data/orders/2024-03.csv",
+        "order_id,store_id,ordered_at,amount\n6,99,2024-03-01 08:00:00,1.00\n",
+    )
+    report = shop.run()
+    assert report.outcome == "failed"
+    assert report.failures == ("known_stores: 1 wrong row",)
+    assert report.snapshot is not None
+    assert report.snapshot.number == 1
+    records = Records.open(shop.store.root / "operations.sqlite")
+    [run, *_] = records.last_runs("prod", 1)
+    failed = [check for check in records.checks(run.run) if check.failing]
+    records.close()
+    assert [(check.name, check.sample) for check in failed] == [
+        ("known_stores", '[{"store_id": "99"}]')
+    ]
+    shop.write(
+        "data/orders/2024-03.csv",
+        "order_id,store_id,ordered_at,amount\n6,11,2024-03-01 08:00:00,1.00\n",
+    )
+    repaired = shop.run()
+    assert repaired.outcome == "published"
+    assert repaired.snapshot is not None
+    assert repaired.snapshot.number == 2
+
+
+def test_what_a_failed_run_has_built_is_not_built_again(shop: Shop) -> None:
+    shop.write("checks/known_stores.sql", "SELECT store_id FROM stores\n")
+    assert shop.run().outcome == "failed"
+    shop.write("checks/known_stores.sql", SHOP["checks/known_stores.sql"])
+    report = shop.run()
+    assert (built(report), report.outcome) == ([], "published")
+
+
+def test_bad_rows_are_set_aside_within_the_tolerance(shop: Shop) -> None:
+    shop.write(
+        "data/orders/2024-03.csv",
+        "order_id,store_id,ordered_at,amount\n"
+        + "".join(f"{number},10,2024-03-01 08:00:00,1.00\n" for number in range(6, 26))
+        + "26,10,2024-03-01 08:00:00,free\n",
+    )
+    events = shop.events()
+    [orders] = [
+        event for event in events if isinstance(event, StepFinished) and event.table == "orders"
+    ]
+    assert (orders.rows_in, orders.rows, orders.quarantined) == (26, 25, 1)
+    assert shop.published().tables["orders__quarantine"].rows == 1
+
+
+def test_past_the_tolerance_nothing_is_published(shop: Shop) -> None:
+    shop.write(
+        "data/orders/2024-03.csv",
+        "order_id,store_id,ordered_at,amount\n6,10,2024-03-01 08:00:00,free\n",
+    )
+    report = shop.run()
+    assert report.outcome == "failed"
+    assert report.failures == ("orders: tolerance 10 %: 1 of 6 rows are in quarantine",)
+    assert [step.outcome for step in report.steps if step.table == "daily_revenue"] == ["blocked"]
+    assert report.snapshot is None
+
+
+def test_a_table_that_became_empty_fails_unless_it_may(shop: Shop) -> None:
+    shop.run()
+    path = "models/cities.sql"
+    shop.write(path, "SELECT DISTINCT city FROM stores WHERE store_id > 99\n")
+    assert shop.run().failures == (
+        "cities: not empty: had 2 rows and has none now; if that is right, say `allow_empty: true`",
+    )
+    shop.write(
+        path,
+        "/*\nallow_empty: true\n*/\nSELECT DISTINCT city FROM stores WHERE store_id > 99\n",
+    )
+    assert shop.run().outcome == "published"
+
+
+def test_a_model_that_raises_fails_alone_and_blocks_what_reads_it(shop: Shop) -> None:
+    path = "models/daily_revenue.sql"
+    shop.write(path, SHOP[path].replace("count(*) AS orders", "error('no coffee') AS orders"))
+    report = shop.run()
+    outcomes = {step.table: step.outcome for step in report.steps}
+    assert outcomes == {
+        "orders": "built",
+        "stores": "built",
+        "cities": "built",
+        "daily_revenue": "failed",
+        "store_revenue": "blocked",
+    }
+    [failure] = report.failures
+    assert failure.startswith("daily_revenue: models/daily_revenue.sql:")
+    assert "no coffee" in failure
+
+
+def test_events_tell_the_run_from_start_to_end(shop: Shop) -> None:
+    events = shop.events()
+    first, last = events[0], events[-1]
+    assert isinstance(first, RunStarted)
+    assert (first.steps, first.environment) == (5, "prod")
+    assert isinstance(last, RunFinished)
+    assert (last.outcome, last.snapshot) == ("published", 1)
+    checks = {event.name for event in events if isinstance(event, CheckFinished)}
+    assert {"known_stores", "daily_revenue: key store_id, day"} <= checks
+
+
+def test_a_rolled_back_environment_takes_what_the_store_has(shop: Shop) -> None:
+    shop.run()
+    shop.write("models/cities.sql", "SELECT DISTINCT upper(city) AS city FROM stores\n")
+    shop.run()
+    shop.store.rollback("prod")
+    plan = shop.plan()
+    assert plan.steps == ()
+    assert plan.reasons == ("cities: an earlier run has built it already",)
+    report = shop.run()
+    assert (built(report), report.outcome) == ([], "published")
+
+
+def test_another_environment_shares_every_cell(shop: Shop) -> None:
+    shop.run()
+    dev = Shop(shop.root, "dev")
+    report = dev.run()
+    assert (built(report), report.outcome) == ([], "published")
+    assert dev.published().tables == shop.published().tables
