@@ -12,6 +12,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from headrace.base.errors import OutcomeUnknown, StoreError
@@ -81,7 +82,7 @@ class Writer:
         """Create a folder at or below the root if there is none, and bring its name to disk."""
         if path in self._folders:
             return
-        if path != self.root or not path.parent.is_dir():
+        if self.root in path.parents or not path.parent.is_dir():
             self.folder(path.parent)
         with reporting(path):
             self.disk.make_folder(path)
@@ -128,6 +129,21 @@ class Writer:
                 raise _failure(path, exc) from exc
         return self._finish(temporary, path, ours=True)
 
+    def remove(self, path: Path) -> None:
+        """Remove a file; it may be gone already. The removal is on disk after a `sync`."""
+        with reporting(path, "removed"):
+            self.disk.unlink(path)
+
+    def sync(self, folder: Path) -> None:
+        """Bring the names of a folder to disk: what was removed stays removed."""
+        with reporting(folder):
+            self.disk.sync(folder)
+
+    def set_time(self, path: Path, at: datetime) -> None:
+        """Set a file's modification time."""
+        with reporting(path):
+            self.disk.set_time(path, at.timestamp())
+
     def _finish(self, temporary: Path, path: Path, *, ours: bool) -> bool:
         if ours:
             try:
@@ -155,12 +171,12 @@ def unique_name() -> str:
 
 
 @contextlib.contextmanager
-def reporting(path: Path) -> Iterator[None]:
+def reporting(path: Path, what: str = "written") -> Iterator[None]:
     """Turn an error of the operating system about `path` into a StoreError."""
     try:
         yield
     except OSError as exc:
-        raise _failure(path, exc) from exc
+        raise _failure(path, exc, what) from exc
 
 
 @contextlib.contextmanager
@@ -198,8 +214,8 @@ def _is_same_file(one: Path, other: Path) -> bool:
         ) from exc
 
 
-def _failure(path: Path, exc: OSError) -> StoreError:
+def _failure(path: Path, exc: OSError, what: str = "written") -> StoreError:
     return StoreError(
-        f"{path}: cannot be written ({exc.strerror}); nothing was published; check free space, "
+        f"{path}: cannot be {what} ({exc.strerror}); nothing was published; check free space, "
         "permissions and the disk, then run again"
     )

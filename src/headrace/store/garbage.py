@@ -16,7 +16,7 @@ import msgspec
 from headrace.base.clock import Clock, parse_time
 from headrace.base.errors import CorruptObject
 from headrace.store.data import DATA_ENDING, SIDECAR_ENDING, Data, Sidecar
-from headrace.store.durable import Writer, reporting
+from headrace.store.durable import Writer
 from headrace.store.leases import Leases
 from headrace.store.objects import Objects
 from headrace.store.refs import Refs
@@ -161,14 +161,12 @@ class Collector:
         for ref in expired:
             self.refs.remove(ref)
         for environment in {ref.environment for ref in expired}:
-            with reporting(self.refs.folder / environment):
-                self.writer.disk.sync(self.refs.folder / environment)
+            self.writer.sync(self.refs.folder / environment)
 
     def _sweep(self, files: Iterable[FoundFile]) -> None:
         self.leases.remove_expired()
         for file in files:
-            with reporting(self.root / file.path):
-                self.writer.disk.unlink(self.root / file.path)
+            self.writer.remove(self.root / file.path)
 
     # From pass to pass
 

@@ -16,7 +16,7 @@ import msgspec
 
 from headrace.base.clock import Clock
 from headrace.base.errors import CorruptObject, NotFound
-from headrace.store.durable import Writer, reporting, unique_name
+from headrace.store.durable import Writer, unique_name
 from headrace.store.sealing import seal, unseal
 from headrace.store.snapshots import Ref
 
@@ -56,13 +56,11 @@ class Lease:
                 f"{self.ref.environment} has expired; expected a renewal every "
                 f"{self.lease_seconds:g} seconds; pin a snapshot again"
             )
-        with reporting(self._path):
-            self._writer.disk.set_time(self._path, now.timestamp())
+        self._writer.set_time(self._path, now)
 
     def release(self) -> None:
         """Give the claim up; releasing twice does nothing."""
-        with reporting(self._path):
-            self._writer.disk.unlink(self._path)
+        self._writer.remove(self._path)
 
     def __enter__(self) -> Self:
         return self
@@ -88,8 +86,7 @@ class Leases:
         """A new lease on the snapshot of `ref`; the caller makes sure that gc does not sweep."""
         path = self.folder / f"{unique_name()}{_ENDING}"
         self.writer.put(path, seal(msgspec.json.encode(Held(holder, ref, LEASE_SECONDS))))
-        with reporting(path):
-            self.writer.disk.set_time(path, self.clock.now().timestamp())
+        self.writer.set_time(path, self.clock.now())
         return Lease(ref, LEASE_SECONDS, path, self.writer, self.clock)
 
     def live(self) -> list[Held]:
@@ -100,7 +97,7 @@ class Leases:
         """Remove the files of leases that have expired, and of damaged ones after as long."""
         for path, _, is_live in self._all():
             if not is_live:
-                self.writer.disk.unlink(path)
+                self.writer.remove(path)
 
     def _all(self) -> Iterator[tuple[Path, Held | None, bool]]:
         for path in sorted(self.folder.glob(f"*{_ENDING}")):

@@ -9,7 +9,7 @@ from pathlib import Path
 from headrace.base.clock import Clock
 from headrace.base.errors import CorruptObject, NotFound
 from headrace.base.hashing import hash_bytes
-from headrace.store.durable import Writer, reporting
+from headrace.store.durable import Writer
 
 _ADDRESS = re.compile(r"[0-9a-f]{64}")
 
@@ -62,10 +62,8 @@ class Objects:
 
     def _refresh(self, address: str) -> None:
         """Make an object as safe as a new one: young, for gc, and its name on disk."""
-        path = self.folder / address
-        with reporting(path):
-            self.writer.disk.set_time(path, self.clock.now().timestamp())
-            self.writer.disk.sync(self.folder)
+        self.writer.set_time(self.folder / address, self.clock.now())
+        self.writer.sync(self.folder)
 
 
 def _checked(path: Path, data: bytes, address: str) -> bytes:

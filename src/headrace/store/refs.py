@@ -77,7 +77,7 @@ class Refs:
 
     def remove(self, ref: Ref) -> None:
         """Forget one step; the caller makes sure that it is not the head."""
-        self.writer.disk.unlink(self.folder / ref.environment / str(ref.number))
+        self.writer.remove(self.folder / ref.environment / str(ref.number))
 
     def _read(self, environment: str, number: int) -> Ref:
         path = self.folder / environment / str(number)
