@@ -15,25 +15,21 @@ router = APIRouter(prefix="/compare", tags=["stores"])
 
 StoreId = Annotated[int, Query(ge=1, le=1000)]
 
-LEADERBOARD = """
-SELECT store_id, name, place, CAST(revenue AS DOUBLE) AS revenue
-FROM store_leaderboard
-WHERE store_id IN ($left, $right)
+# The same snapshot answers every query of a request, whatever is published meanwhile.
+COMPARISON = """
+SELECT a.name AS ahead, b.name AS behind, CAST(a.revenue - b.revenue AS DOUBLE) AS difference
+FROM store_leaderboard AS a
+JOIN store_leaderboard AS b ON (a.place, a.store_id) < (b.place, b.store_id)
+WHERE (a.store_id = $one AND b.store_id = $other) OR (a.store_id = $other AND b.store_id = $one)
 """
 
 
 @router.get("")
-def compare(left: StoreId, right: StoreId, data: SnapshotDep) -> dict[str, object]:
+def compare(one: StoreId, other: StoreId, data: SnapshotDep) -> dict[str, object]:
     """Which of two stores sold more in the last 30 days, and by how much."""
-    if left == right:
-        raise HTTPException(422, "left and right are the same store")
-    rows = {row["store_id"]: row for row in data.query(LEADERBOARD, {"left": left, "right": right})}
-    if missing := [store for store in (left, right) if store not in rows]:
-        raise HTTPException(404, f"no such store: {missing[0]}")
-    ahead, behind = sorted(rows.values(), key=lambda row: row["place"])
-    return {
-        "snapshot": data.number,
-        "ahead": ahead["name"],
-        "behind": behind["name"],
-        "difference": round(ahead["revenue"] - behind["revenue"], 2),
-    }
+    if one == other:
+        raise HTTPException(422, "one and other are the same store")
+    rows = data.query(COMPARISON, {"one": one, "other": other})
+    if not rows:
+        raise HTTPException(404, f"{one} or {other} is not a store")
+    return {"snapshot": data.number, **rows[0]}
