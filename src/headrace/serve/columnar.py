@@ -1,0 +1,204 @@
+"""The columnar access path: takes a published snapshot, answers SELECTs over its Parquet files.
+
+Every snapshot gets a DuckDB instance of its own, in memory, with one view a table. The instance
+is locked: it can read the store's data folder and nothing else, and no query can change that.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import duckdb
+
+from headrace.base.errors import CorruptObject, UsageError
+from headrace.base.names import quote
+from headrace.base.tables import Version
+from headrace.engines.duckdb import version_sql
+from headrace.serve.settings import ServeSettings
+from headrace.store.snapshots import Ref, Snapshot
+from headrace.store.store import Store
+
+Row: TypeAlias = "tuple[object, ...]"
+
+# What cannot be set any more once the configuration is locked.
+_CONFIG: Mapping[str, str | bool | int | float | list[str]] = {
+    "python_enable_replacements": False,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "preserve_insertion_order": True,
+    # Data files never change, so what was read of a footer stays true.
+    "parquet_metadata_cache": True,
+    # A result that spills would be written by whom nobody asked; memory is the limit.
+    "temp_directory": "",
+}
+
+
+class RowStream:
+    """The rows of one query, in pieces; nothing runs before the first piece is asked for.
+
+    One thread at a time asks for rows; `interrupt` and `close` may come from any other.
+    """
+
+    def __init__(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        give_back: Callable[[duckdb.DuckDBPyConnection], None],
+        sql: str,
+        parameters: Mapping[str, object],
+    ) -> None:
+        """Use `SnapshotReader.query`."""
+        self._cursor = cursor
+        self._give_back = give_back
+        self._sql = sql
+        self._parameters = dict(parameters)
+        self._busy = threading.Lock()
+        self._state: Literal["new", "open", "ended", "closed"] = "new"
+        self._closing = False
+
+    def rows(self, count: int) -> list[Row]:
+        """The next `count` rows; fewer only at the end.
+
+        Raises:
+            duckdb.Error: the query failed, or was interrupted, or the stream is closed.
+        """
+        try:
+            with self._busy:
+                return self._next(count)
+        finally:
+            if self._closing:
+                self.close()
+
+    def names(self) -> list[str]:
+        """The columns, once there was a first piece."""
+        return [column[0] for column in self._cursor.description or ()]
+
+    def interrupt(self) -> None:
+        """Make the running piece fail soon."""
+        self._cursor.interrupt()
+
+    def close(self) -> None:
+        """Give back what the query holds: now, or as soon as the running piece has ended."""
+        self._closing = True
+        if not self._busy.acquire(blocking=False):
+            return
+        try:
+            self._close()
+        finally:
+            self._busy.release()
+
+    def _next(self, count: int) -> list[Row]:
+        if self._state == "new":
+            self._state = "open"
+            self._cursor.execute(self._sql, self._parameters)
+        rows: list[Row] = self._cursor.fetchmany(count)
+        if len(rows) < count:
+            self._state = "ended"
+        return rows
+
+    def _close(self) -> None:
+        if self._state in ("new", "ended"):
+            self._give_back(self._cursor)
+        elif self._state == "open":
+            # A query that has not ended would go on holding its memory in an idle cursor.
+            self._cursor.close()
+        self._state = "closed"
+
+
+class SnapshotReader:
+    """A snapshot that can be queried; every method may be called from any thread."""
+
+    def __init__(self, ref: Ref, snapshot: Snapshot, connection: duckdb.DuckDBPyConnection) -> None:
+        """Use `open`."""
+        self.ref = ref
+        self.snapshot = snapshot
+        self._connection = connection
+        self._idle: list[duckdb.DuckDBPyConnection] = []
+
+    @classmethod
+    def open(cls, store: Store, ref: Ref, settings: ServeSettings) -> SnapshotReader:
+        """Open the snapshot that `ref` published, and make sure that its files are whole.
+
+        Raises:
+            CorruptObject: a data file is missing, or of another size than was published.
+            duckdb.Error: a data file cannot be read.
+        """
+        snapshot = store.snapshot(ref)
+        connection = duckdb.connect(":memory:", config=dict(_CONFIG))
+        try:
+            _configure(connection, settings)
+            for version in snapshot.tables.values():
+                _require_files(version, store.data_root)
+                select = version_sql(version, store.data_root)
+                connection.execute(f"CREATE VIEW {quote(version.table)} AS {select}")
+            _lock(connection, store.data_root)
+        except BaseException:
+            connection.close()
+            raise
+        return cls(ref, snapshot, connection)
+
+    def query(self, sql: str, parameters: Mapping[str, object]) -> RowStream:
+        """The rows of a SELECT; `close` the stream when done."""
+        return RowStream(self._take(), self._idle.append, sql, parameters)
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A new connection to the instance, for the caller to close."""
+        return self._connection.cursor()
+
+    def close(self) -> None:
+        """Close the instance; nothing may be running."""
+        self._connection.close()
+
+    def _take(self) -> duckdb.DuckDBPyConnection:
+        # `pop` and `append` of a list are atomic: asking first whether there is one would not be.
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._connection.cursor()
+
+
+def require_one_select(sql: str) -> frozenset[str]:
+    """The names of the parameters of `sql`.
+
+    Raises:
+        UsageError: it is not exactly one SELECT.
+    """
+    try:
+        statements = duckdb.extract_statements(sql)
+    except duckdb.Error as exc:
+        raise UsageError(f"the query cannot be parsed: {exc}; expected one SELECT") from exc
+    kinds = [str(statement.type).rpartition(".")[2] for statement in statements]
+    if kinds != ["SELECT"]:
+        found = " and ".join(kinds) or "nothing"
+        raise UsageError(
+            f"the query is {found}; expected exactly one SELECT; a snapshot is read, never changed"
+        )
+    return frozenset(statements[0].named_parameters)
+
+
+def _configure(connection: duckdb.DuckDBPyConnection, settings: ServeSettings) -> None:
+    connection.execute(f"SET threads={settings.query_threads:d}")
+    connection.execute("SET TimeZone='UTC'")
+    if settings.memory_limit:
+        connection.execute("SET memory_limit=$limit", {"limit": settings.memory_limit})
+
+
+def _lock(connection: duckdb.DuckDBPyConnection, data_root: Path) -> None:
+    connection.execute("SET allowed_directories=$folders", {"folders": [f"{data_root}/"]})
+    connection.execute("SET enable_external_access=false")
+    connection.execute("SET lock_configuration=true")
+
+
+def _require_files(version: Version, data_root: Path) -> None:
+    for file in version.files:
+        path = data_root / file.path
+        size = path.stat().st_size if path.is_file() else None
+        if size != file.size_bytes:
+            found = "missing" if size is None else f"{size} bytes long"
+            raise CorruptObject(
+                f"{path}: it is {found}; expected {file.size_bytes} bytes of {version.table}; "
+                "restore the file, or run `headrace rollback`"
+            )

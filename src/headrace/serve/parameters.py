@@ -1,0 +1,250 @@
+"""The parameters of a request: takes an endpoint's contract and the texts that a client sent,
+gives typed values to bind, or everything that is wrong with them at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias, cast
+from urllib.parse import unquote_to_bytes
+
+from headrace.base.declarations import Value
+from headrace.base.names import listed, near_miss
+from headrace.serve.problems import ParameterError, Refused, parameter_problem, problem, shown
+from headrace.serve.scalars import Reader, Scalar, Unfit, canonical, reader
+from headrace.store.snapshots import EndpointContract, Parameter
+
+Bound: TypeAlias = "Scalar | list[Scalar] | None"
+
+LIMIT, OFFSET = "limit", "offset"
+_LARGEST_OFFSET = 2**63 - 1
+_MOST_FIELDS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The parameters of one request.
+
+    Attributes:
+        bound: name -> value, for every parameter of the contract.
+        canonical: the same as texts, for an address: equal for equal values, in a fixed order.
+        limit, offset: of the answer's rows; limit 0 is all of them.
+    """
+
+    bound: Mapping[str, Bound]
+    canonical: Mapping[str, str | list[str] | None]
+    limit: int = 0
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """One parameter of the contract, with its bounds read by its own type."""
+
+    parameter: Parameter
+    read: Reader
+    is_list: bool
+    low: Scalar | None
+    high: Scalar | None
+    enum: tuple[Scalar, ...]
+    pattern: re.Pattern[str] | None
+    default: Bound
+
+    @classmethod
+    def of(cls, parameter: Parameter) -> _Rules:
+        is_list = parameter.type.endswith("[]")
+        read = reader(parameter.type.removesuffix("[]"))
+        default = _typed(read, parameter.default)
+        return cls(
+            parameter=parameter,
+            read=read,
+            is_list=is_list,
+            low=_typed(read, parameter.min),
+            high=_typed(read, parameter.max),
+            enum=tuple(read(_text(value)) for value in parameter.enum),
+            pattern=re.compile(parameter.pattern) if parameter.pattern else None,
+            default=[default] if is_list and default is not None else default,
+        )
+
+    def value(self, text: str) -> Scalar:
+        """What a text stands for. Raises Unfit."""
+        value = self.read(text)
+        self._require_bounds(value)
+        if self.enum and value not in self.enum:
+            raise Unfit(f"one of {', '.join(canonical(each) for each in self.enum)}")
+        if self.pattern and not self.pattern.fullmatch(text):
+            raise Unfit(f"a text that matches {self.pattern.pattern}")
+        return value
+
+    def _require_bounds(self, value: Scalar) -> None:
+        # Bounds were read by the same reader as the value: they compare.
+        ordered = cast("int", value)
+        if self.low is not None and ordered < cast("int", self.low):
+            raise Unfit(f"{canonical(self.low)} or more")
+        if self.high is not None and ordered > cast("int", self.high):
+            raise Unfit(f"{canonical(self.high)} or less")
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterReader:
+    """Reads the parameters of every request to one endpoint; make it by `of`."""
+
+    rules: Mapping[str, _Rules]
+    paging: Mapping[str, _Rules]
+    default_limit: int
+    known: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def of(cls, endpoint: EndpointContract) -> ParameterReader:
+        """The reader for an endpoint.
+
+        Raises:
+            ValueError: a default, bound or pattern of the contract is no value of its type.
+        """
+        rules = {each.name: _Rules.of(each) for each in endpoint.parameters}
+        paging = {
+            each.name: _Rules.of(each)
+            for each in paging_parameters(endpoint)
+            if each.name not in rules
+        }
+        query = [each.name for each in endpoint.parameters if each.place == "query"]
+        return cls(rules, paging, endpoint.limit, (*query, *paging))
+
+    def read(self, path: Mapping[str, str], query: Sequence[tuple[str, str]]) -> Values:
+        """The values of a request.
+
+        Args:
+            path: parameter -> text, from the route.
+            query: (parameter, text) in the order of the URL.
+
+        Raises:
+            Refused: 422, with everything that is wrong.
+        """
+        errors = list(self._misplaced(query))
+        texts = {**{name: [text] for name, text in path.items()}, **self._grouped(query)}
+        bound = {name: _read(rules, texts.get(name), errors) for name, rules in self.rules.items()}
+        paged = {name: _read(rules, texts.get(name), errors) for name, rules in self.paging.items()}
+        if errors:
+            raise Refused(parameter_problem(errors))
+        return Values(
+            bound,
+            {name: _canonical(value) for name, value in {**bound, **paged}.items()},
+            limit=cast("int", paged.get(LIMIT, 0)),
+            offset=cast("int", paged.get(OFFSET, 0)),
+        )
+
+    def _misplaced(self, query: Sequence[tuple[str, str]]) -> Iterator[ParameterError]:
+        for name in dict.fromkeys(name for name, _ in query):
+            if name not in self.known:
+                hint = near_miss(name[:100], self.known) or f"one of {listed(self.known)}"
+                yield ParameterError(name[:100], "there is no such parameter here", hint)
+
+    def _grouped(self, query: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+        texts: dict[str, list[str]] = {}
+        for name, text in query:
+            if name in self.known:
+                texts.setdefault(name, []).append(text)
+        return texts
+
+
+def paging_parameters(endpoint: EndpointContract) -> tuple[Parameter, ...]:
+    """`limit` and `offset`, which every endpoint has whose query has no `$limit` of its own."""
+    if not endpoint.max_limit:
+        return ()
+    return (
+        Parameter(
+            name=LIMIT,
+            place="query",
+            type="BIGINT",
+            required=False,
+            default=endpoint.limit,
+            min=1,
+            max=endpoint.max_limit,
+            description="The most rows to answer with.",
+        ),
+        Parameter(
+            name=OFFSET,
+            place="query",
+            type="BIGINT",
+            required=False,
+            default=0,
+            min=0,
+            max=_LARGEST_OFFSET,
+            description="Rows to leave out at the start.",
+        ),
+    )
+
+
+def parse_query(query: bytes) -> list[tuple[str, str]]:
+    """The (name, text) pairs of a query string, in order.
+
+    Raises:
+        Refused: 400, it is not UTF-8 or has too many fields.
+    """
+    fields = query.split(b"&") if query else []
+    if len(fields) > _MOST_FIELDS:
+        raise Refused(problem(400, f"The URL has more than {_MOST_FIELDS} query parameters."))
+    pairs = (field.partition(b"=") for field in fields if field)
+    return [(decoded(name), decoded(text)) for name, _, text in pairs]
+
+
+def decoded(text: bytes, *, plus_is_space: bool = True) -> str:
+    """A part of a URL without its percent-encoding.
+
+    Raises:
+        Refused: 400, it is not UTF-8.
+    """
+    raw = text.replace(b"+", b" ") if plus_is_space else text
+    try:
+        return (unquote_to_bytes(raw) if b"%" in raw else raw).decode()
+    except UnicodeDecodeError as exc:
+        raise Refused(problem(400, "The URL is not UTF-8.")) from exc
+
+
+def _read(rules: _Rules, texts: list[str] | None, errors: list[ParameterError]) -> Bound:
+    """A parameter's value; what is wrong with it is added to `errors`."""
+    name = rules.parameter.name
+    if texts is None:
+        if rules.parameter.required:
+            errors.append(ParameterError(name, "it is missing", _expected(rules)))
+        return rules.default
+    if len(texts) > 1 and not rules.is_list:
+        errors.append(ParameterError(name, f"it is given {len(texts)} times", "it once"))
+        return None
+    values: list[Scalar] = []
+    for text in texts:
+        try:
+            values.append(rules.value(text))
+        except Unfit as exc:
+            errors.append(ParameterError(name, shown(text), str(exc)))
+    if rules.is_list:
+        return values
+    return values[0] if values else None
+
+
+def _expected(rules: _Rules) -> str:
+    """What a required parameter would have to be, by the reader's own words."""
+    try:
+        rules.value("")
+    except Unfit as exc:
+        return str(exc)
+    return "a text"
+
+
+def _canonical(value: Bound) -> str | list[str] | None:
+    if isinstance(value, list):
+        return [canonical(each) for each in value]
+    return None if value is None else canonical(value)
+
+
+def _typed(read: Reader, value: Value) -> Scalar | None:
+    return None if value is None else read(_text(value))
+
+
+def _text(value: Value) -> str:
+    """A scalar of a YAML file as a client would write it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,72 @@
+"""Routes of compiled endpoints: takes path templates, gives the one that a path matches.
+
+A tree with one step per segment: a match costs the same among ten routes and among a thousand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+Target = TypeVar("Target")
+
+
+@dataclass(frozen=True, slots=True)
+class Match(Generic[Target]):
+    """What a path leads to, and the text of each path parameter."""
+
+    target: Target
+    parameters: dict[str, str]
+
+
+@dataclass(slots=True)
+class _Node(Generic[Target]):
+    literal: dict[str, _Node[Target]] = field(default_factory=dict)
+    any: _Node[Target] | None = None
+    target: Target | None = None
+    names: tuple[str, ...] = ()
+
+
+class Routes(Generic[Target]):
+    """Path templates ("/stores/{store_id}/revenue"), each with its target."""
+
+    def __init__(self, routes: Iterable[tuple[str, Target]]) -> None:
+        self._root: _Node[Target] = _Node()
+        for path, target in routes:
+            self._add(path, target)
+
+    def match(self, segments: Sequence[str]) -> Match[Target] | None:
+        """What a path leads to, segment by segment; a literal wins over a parameter."""
+        return _match(self._root, segments, 0, ())
+
+    def _add(self, path: str, target: Target) -> None:
+        node, names = self._root, []
+        for segment in path.strip("/").split("/"):
+            if segment.startswith("{") and segment.endswith("}"):
+                names.append(segment[1:-1])
+                node.any = node.any or _Node()
+                node = node.any
+            else:
+                node = node.literal.setdefault(segment, _Node())
+        if node.target is not None:
+            raise ValueError(f"two endpoints have the path {path}")
+        node.target, node.names = target, tuple(names)
+
+
+def _match(
+    node: _Node[Target], segments: Sequence[str], at: int, values: tuple[str, ...]
+) -> Match[Target] | None:
+    if at == len(segments):
+        if node.target is None:
+            return None
+        return Match(node.target, dict(zip(node.names, values, strict=True)))
+    segment = segments[at]
+    if (literal := node.literal.get(segment)) and (
+        found := _match(literal, segments, at + 1, values)
+    ):
+        return found
+    # An empty segment is no value: `/stores//revenue` names no store.
+    if node.any and segment:
+        return _match(node.any, segments, at + 1, (*values, segment))
+    return None

@@ -1,0 +1,40 @@
+"""How a snapshot is served: limits, deadlines and habits, each with its default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSettings:
+    """Everything that serving lets itself be told.
+
+    Attributes:
+        deadline_seconds: the longest that one piece of work of a query may take.
+        workers: queries that run at the same time; 0 is one a core, and at least 2.
+        queue: queries that may wait for a worker; one more is refused with 503.
+        query_threads: threads of one query. 1 gives the most answers a second and the same order
+            of rows every time.
+        memory_limit: of the queries together, as DuckDB writes it ("2GB"); "" is 80 % of the
+            machine.
+        poll_seconds: how often the environment's head is read.
+        retry_seconds: how long to wait before a snapshot that could not be opened is tried again.
+        csv_formula_guard: put `'` before a CSV text that a spreadsheet would run as a formula.
+        max_url_bytes, max_header_bytes: a longer request is refused with 414 or 431.
+        max_body_bytes: of a request to a user's router; a longer one is refused with 413.
+    """
+
+    deadline_seconds: float = 10.0
+    workers: int = 0
+    queue: int = 64
+    query_threads: int = 1
+    memory_limit: str = ""
+    poll_seconds: float = 0.25
+    retry_seconds: float = 5.0
+    csv_formula_guard: bool = True
+    max_url_bytes: int = 8 * 1024
+    max_header_bytes: int = 16 * 1024
+    max_body_bytes: int = 1024 * 1024
+
+
+DEFAULT_SETTINGS = ServeSettings()
