@@ -30,8 +30,6 @@ _CONFIG: Mapping[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
     "allow_community_extensions": False,
     "preserve_insertion_order": True,
-    # Data files never change, so what was read of a footer stays true.
-    "parquet_metadata_cache": True,
     # A result that spills would be written by whom nobody asked; memory is the limit.
     "temp_directory": "",
 }
@@ -182,6 +180,8 @@ def require_one_select(sql: str) -> frozenset[str]:
 def _configure(connection: duckdb.DuckDBPyConnection, settings: ServeSettings) -> None:
     connection.execute(f"SET threads={settings.query_threads:d}")
     connection.execute("SET TimeZone='UTC'")
+    # Data files never change, so what was read of a footer stays true.
+    connection.execute("SET parquet_metadata_cache=true")
     if settings.memory_limit:
         connection.execute("SET memory_limit=$limit", {"limit": settings.memory_limit})
 

@@ -48,26 +48,26 @@ class SnapshotView:
             UsageError: it is not exactly one SELECT.
             duckdb.Error: the query failed, or took longer than the deadline.
         """
-        with self._executed(sql, params) as cursor:
+        with self._cursor(sql) as cursor:
+            cursor.execute(sql, dict(params or {}))
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def arrow(self, sql: str, params: Mapping[str, object] | None = None) -> pa.Table:
         """The same rows as a `pyarrow.Table`."""
-        with self._executed(sql, params) as cursor:
-            return cursor.to_arrow_table()
+        with self._cursor(sql) as cursor:
+            return cursor.sql(sql, params=dict(params or {})).to_arrow_table()
 
     @contextmanager
-    def _executed(
-        self, sql: str, params: Mapping[str, object] | None
-    ) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _cursor(self, sql: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for one SELECT, interrupted at the deadline."""
         require_one_select(sql)
         cursor = self._reader.cursor()
         timer = threading.Timer(self._deadline_seconds, cursor.interrupt)
         timer.daemon = True
         timer.start()
         try:
-            yield cursor.execute(sql, dict(params or {}))
+            yield cursor
         finally:
             timer.cancel()
             cursor.close()
