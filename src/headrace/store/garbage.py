@@ -118,7 +118,7 @@ class Collector:
         expired: list[Ref] = []
         oldest = self.clock.now() - timedelta(days=retention.keep_days)
         for environment in self.refs.environments():
-            for position, ref in enumerate(self.refs.history(environment)):
+            for position, ref in enumerate(self.refs.newest_first(environment)):
                 is_kept = position < max(1, retention.keep_last) or parse_time(ref.at) >= oldest
                 (kept if is_kept else expired).append(ref)
         return kept, expired

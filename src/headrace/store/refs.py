@@ -7,6 +7,7 @@ wins. The head is the highest number.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,13 +56,11 @@ class Refs:
         except FileNotFoundError as exc:
             raise self._not_found(environment, number) from exc
 
-    def history(self, environment: str) -> list[Ref]:
-        """Every step that is kept, newest first."""
-        refs = []
+    def newest_first(self, environment: str) -> Iterator[Ref]:
+        """Every step that is kept, each read when it is asked for."""
         for number in reversed(self.numbers(environment)):
             with contextlib.suppress(FileNotFoundError):  # gc has just removed it
-                refs.append(self._read(environment, number))
-        return refs
+                yield self._read(environment, number)
 
     def append(self, ref: Ref) -> None:
         """Publish: put `ref` in place if nobody has published its number.

@@ -94,7 +94,7 @@ class Store:
     def history(self, environment: str) -> list[Ref]:
         """Every step of an environment that is kept, newest first; [] when there is none."""
         require_environment_name(environment)
-        return self._refs.history(environment)
+        return list(self._refs.newest_first(environment))
 
     def snapshot(self, ref: Ref) -> Snapshot:
         """What `ref` published; the last few are kept in memory."""
@@ -311,7 +311,7 @@ class Store:
                 raise _missing(self.root / "objects" / module.object, f"the text of {module.path}")
 
     def _older(self, head: Ref) -> Ref:
-        for ref in self.history(head.environment):
+        for ref in self._refs.newest_first(head.environment):
             if ref.number < head.number and ref.content != head.content:
                 return ref
         raise NotFound(
