@@ -55,16 +55,16 @@ def _column_changes(before: Iterable[Column], after: Iterable[Column]) -> Iterat
     new = {column.name: column.type for column in after}
     yield from (f"column {name} removed" for name in old if name not in new)
     yield from (f"column {name} ({new[name]}) added" for name in new if name not in old)
-    for name in old.keys() & new.keys():
-        if old[name] != new[name]:
-            yield f"column {name}: {old[name]} becomes {new[name]}"
+    for name, kind in old.items():
+        if new.get(name, kind) != kind:
+            yield f"column {name}: {kind} becomes {new[name]}"
 
 
 def _rows(before: int | None, after: int | None) -> str:
     if before is None or after is None:
         return counted((before if after is None else after) or 0, "row")
     if before == after:
-        return f"{counted(after, 'row')} as before, but others"
+        return f"{counted(after, 'row')} as before, but {'another' if after == 1 else 'others'}"
     sign = "+" if after > before else "−"
     return f"{count(before)} → {counted(after, 'row')} ({sign}{count(abs(after - before))})"
 

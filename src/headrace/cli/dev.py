@@ -18,7 +18,7 @@ import click
 from watchfiles import DefaultFilter, watch
 
 from headrace.cli.opening import open_project
-from headrace.cli.options import environment_option, project_option
+from headrace.cli.options import environment_option, host_option, port_option, project_option
 from headrace.cli.printing import counted, faint
 
 _GRACE_SECONDS = 10
@@ -27,10 +27,8 @@ _NAMED = 3
 
 
 @click.command(name="dev")
-@click.option("--host", help="Address to listen on; by default the one of headrace.toml.")
-@click.option(
-    "--port", type=click.IntRange(0, 65_535), help="Port; by default the one of headrace.toml."
-)
+@host_option
+@port_option
 @environment_option
 @project_option
 @click.pass_context
@@ -78,7 +76,8 @@ def serving(arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield server
     finally:
-        server.terminate()
+        # Like Ctrl-C: nobody stands behind this server who would take over its clients.
+        server.send_signal(signal.SIGINT)
         try:
             server.wait(_GRACE_SECONDS)
         except subprocess.TimeoutExpired:

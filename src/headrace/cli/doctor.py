@@ -170,27 +170,21 @@ def _writable(folder: Path) -> Finding:
 
 def _published(store: Store, *, verify: bool) -> Iterator[Finding]:
     for environment in store.environments():
-        refs = store.history(environment)
-        yield _snapshots(store, environment, refs)
-        yield _data(store, refs[0], verify=verify)
-
-
-def _snapshots(store: Store, environment: str, refs: list[Ref]) -> Finding:
-    try:
-        for ref in refs:
-            store.snapshot(ref)
-    except HeadraceError as exc:
-        remedy = "`headrace rollback --to` one that can be read, or restore the store's copy"
-        return Finding(environment, "fail", f"snapshot {ref.number}: {exc}", remedy)
-    return Finding(environment, "ok", f"{counted(len(refs), 'snapshot')}, all can be read")
+        try:
+            refs = store.history(environment)
+            for ref in refs:
+                store.snapshot(ref)
+        except HeadraceError as exc:
+            remedy = "`headrace rollback --to` one that can be read, or restore the store's copy"
+            yield Finding(environment, "fail", _first_line(exc), remedy)
+        else:
+            yield Finding(environment, "ok", f"{counted(len(refs), 'snapshot')}, all readable")
+            yield _data(store, refs[0], verify=verify)
 
 
 def _data(store: Store, head: Ref, *, verify: bool) -> Finding:
     """Whether the data files of what is published are there, and (`verify`) hold their bytes."""
-    try:
-        tables = store.snapshot(head).tables.values()
-    except HeadraceError as exc:
-        return Finding(head.environment, "fail", _first_line(exc), "`headrace rollback`")
+    tables = store.snapshot(head).tables.values()
     files = {file.path: file for version in tables for file in version.files}
     broken = [path for path, file in files.items() if not _is_whole(store, file, verify=verify)]
     if broken:

@@ -1,14 +1,13 @@
-"""The options that several commands share, and what they open: the project's settings and store."""
+"""The options that several commands share: takes a command's function, gives it one more."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-Decorator: TypeAlias = Callable[["Command"], "Command"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -37,3 +36,21 @@ def environment_option(function: Command) -> Command:
 def json_option(function: Command) -> Command:
     """Add `--json`, given as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, errors too.")(function)
+
+
+def host_option(function: Command) -> Command:
+    """Add `--host ADDRESS`; None stands for the one of `headrace.toml`."""
+    return click.option(
+        "--host",
+        metavar="ADDRESS",
+        help="Address to listen on; by default the one of headrace.toml, else 127.0.0.1.",
+    )(function)
+
+
+def port_option(function: Command) -> Command:
+    """Add `--port NUMBER`; None stands for the one of `headrace.toml`."""
+    return click.option(
+        "--port",
+        type=click.IntRange(0, 65_535),
+        help="Port; 0 is any free one; by default the one of headrace.toml, else 8000.",
+    )(function)

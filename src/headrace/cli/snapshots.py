@@ -18,7 +18,13 @@ _REASON_COLUMNS = 80
 
 
 @click.command(name="snapshots")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="List at most this many.",
+)
 @environment_option
 @project_option
 @json_option
@@ -34,7 +40,9 @@ def command(limit: int, environment: str | None, folder: Path, as_json: bool) ->
     else:
         click.echo(_listing(opened.store, refs[:limit]))
         if len(refs) > limit:
-            click.echo(faint(f"and {counted(len(refs) - limit, 'older snapshot')}: --limit shows"))
+            click.echo(
+                faint(f"and {counted(len(refs) - limit, 'older snapshot')}; --limit shows more")
+            )
 
 
 def _listing(store: Store, refs: list[Ref]) -> str:

@@ -1,0 +1,95 @@
+"""`headrace diff` names every table and field that differs, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from headrace.base.tables import Column
+from tests.cli.shops import REVENUE, Shop
+
+
+@pytest.fixture
+def changed(shop: Shop) -> Shop:
+    """Snapshot 2 differs from snapshot 1 in every way."""
+    shop.publish(
+        {
+            "gone": "SELECT 1 AS id",
+            "orders": "SELECT range AS id, 'x' AS note FROM range(1000)",
+            "same": "SELECT 1 AS id",
+        }
+    )
+    shop.publish(
+        {
+            "new": "SELECT range AS id FROM range(2)",
+            "orders": "SELECT range::INTEGER AS id, 1.5 AS amount FROM range(1500)",
+            "same": "SELECT 1 AS id",
+        },
+        endpoints=(replace(REVENUE, columns=(Column("day", "TIMESTAMP"),)),),
+    )
+    return shop
+
+
+def test_tables_and_fields(changed: Shop) -> None:
+    result = changed.call("diff", "1", "2")
+    assert result.exit_code == 0
+    title, *lines = result.stdout.splitlines()
+    assert title.startswith("prod:1 (")
+    assert lines == [
+        "Tables",
+        "  removed  gone    1 row",
+        "  added    new     2 rows",
+        (
+            "  changed  orders  1,000 → 1,500 rows (+500); column note removed;"
+            " column amount (DECIMAL(2,1)) added; column id: BIGINT becomes INTEGER"
+        ),
+        "API",
+        "  changed  store_revenue  field revenue (DECIMAL(12,2)) removed",
+        "  changed  store_revenue  field day: DATE becomes TIMESTAMP",
+        "1 table the same",
+    ]
+
+
+def test_json_has_the_figures(changed: Shop) -> None:
+    answer = json.loads(changed.call("diff", "1", "2", "--json").stdout)
+    assert answer["tables"][0] == {
+        "table": "gone",
+        "kind": "removed",
+        "rows_before": 1,
+        "rows_after": None,
+        "columns": [],
+    }
+    assert [change["detail"] for change in answer["api"]] == [
+        "field revenue (DECIMAL(12,2)) removed",
+        "field day: DATE becomes TIMESTAMP",
+    ]
+
+
+def test_environments_are_compared_by_what_they_publish(changed: Shop) -> None:
+    changed.publish({"same": "SELECT 1 AS id"}, environment="dev")
+    answer = json.loads(changed.call("diff", "prod:1", "dev", "--json").stdout)
+    assert answer["after"]["environment"] == "dev"
+    assert [change["table"] for change in answer["tables"]] == ["gone", "orders"]
+
+
+def test_equal_snapshots_have_no_difference(shop: Shop) -> None:
+    shop.publish({"orders": "SELECT 1 AS id"})
+    result = shop.call("diff", "1", "prod")
+    assert result.stdout.splitlines()[1:] == ["No difference: the same data and the same API."]
+
+
+def test_other_rows_of_the_same_number_are_a_difference(shop: Shop) -> None:
+    shop.publish({"orders": "SELECT 1 AS id"})
+    shop.publish({"orders": "SELECT 2 AS id"})
+    assert "  changed  orders  1 row as before, but another" in shop.call("diff", "1", "2").stdout
+
+
+def test_what_names_no_snapshot_is_the_users_mistake(shop: Shop) -> None:
+    result = shop.call("diff", ":1", "2")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error: ':1' does not name a snapshot; expected a number, an environment, or both as in"
+        " `prod:12`; `headrace snapshots` lists them\n"
+    )

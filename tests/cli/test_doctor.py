@@ -1,0 +1,94 @@
+"""`headrace doctor` finds what is wrong with an installation or a store, and says what to do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from headrace.cli.doctor import examine, file_system
+from tests.cli.shops import Shop, call
+
+TABLES = {"orders": "SELECT 1 AS id"}
+
+
+def statuses(shop: Shop, *, verify: bool = False) -> dict[str, list[str]]:
+    """Name -> how each of its examinations ended."""
+    found: dict[str, list[str]] = {}
+    for finding in examine(shop.root, verify=verify):
+        found.setdefault(finding.name, []).append(finding.status)
+    return found
+
+
+def test_a_healthy_project_has_no_failure(shop: Shop) -> None:
+    shop.publish(TABLES)
+    result = shop.call("doctor", "--verify")
+    assert result.exit_code == 0
+    assert "fail" not in result.stdout
+    assert "1 data file whole, by their hashes" in result.stdout
+
+
+def test_json_is_one_list(shop: Shop) -> None:
+    findings = json.loads(shop.call("doctor", "--json").stdout)
+    assert {finding["name"] for finding in findings} >= {"headrace", "DuckDB", "SQLite", "writing"}
+
+
+def test_a_missing_data_file_is_a_failure_with_its_remedy(shop: Shop) -> None:
+    shop.publish(TABLES)
+    [path] = shop.store.data_root.rglob("*.parquet")
+    path.unlink()
+    result = shop.call("doctor")
+    assert result.exit_code == 1
+    assert f"1 data file missing or damaged: orders/{path.name}\n" in result.stdout
+    assert f"remove {path}, then `headrace run` builds it again\n" in result.stdout
+
+
+def test_only_verify_sees_a_changed_byte(shop: Shop) -> None:
+    shop.publish(TABLES)
+    [path] = shop.store.data_root.rglob("*.parquet")
+    path.chmod(0o644)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert statuses(shop)["prod"] == ["ok", "ok"]
+    assert statuses(shop, verify=True)["prod"] == ["ok", "fail"]
+
+
+@pytest.mark.parametrize("folder", ["refs", "objects"])
+def test_a_damaged_snapshot_is_a_failure(folder: str, shop: Shop) -> None:
+    shop.publish(TABLES)
+    [path] = [each for each in (shop.store.root / folder).rglob("*") if each.is_file()]
+    path.chmod(0o644)
+    path.write_bytes(b"{}")
+    assert statuses(shop)["prod"] == ["fail"]
+
+
+def test_mistakes_in_the_project_are_counted(shop: Shop) -> None:
+    (shop.root / "models").mkdir()
+    (shop.root / "models" / "a.sql").write_text("/*\nkeys: a\n*/\nSELECT 1")
+    result = shop.call("doctor")
+    assert result.exit_code == 1
+    assert f"1 problem in {shop.root}\n" in result.stdout
+
+
+def test_outside_a_project_the_installation_is_examined_all_the_same(tmp_path: Path) -> None:
+    result = call("doctor", "-C", str(tmp_path))
+    assert result.exit_code == 1
+    assert "DuckDB" in result.stdout
+    assert "run it inside a project, or give -C" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"), [("/srv/data/x", "nfs4"), ("/srv/database", "ext4"), ("/srv/data", "nfs4")]
+)
+def test_the_file_system_is_that_of_the_nearest_mount(
+    folder: str, kind: str, tmp_path: Path
+) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text("/dev/sda / ext4 rw 0 0\nserver:/data /srv/data nfs4 rw 0 0\n")
+    assert file_system(Path(folder), mounts) == kind
+
+
+def test_without_the_kernels_table_the_file_system_is_unknown(tmp_path: Path) -> None:
+    assert file_system(tmp_path, tmp_path / "mounts") == ""

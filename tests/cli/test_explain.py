@@ -1,0 +1,71 @@
+"""`headrace explain` shows all about one endpoint."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+from tests.cli.shops import REVENUE, Shop
+
+TABLES = {"orders": "SELECT range AS id FROM range(1200)"}
+
+
+def test_everything_is_there(shop: Shop) -> None:
+    shop.publish(TABLES)
+    result = shop.call("explain", "store_revenue")
+    assert result.exit_code == 0
+    text = re.sub(r"[\d.]+ k?B  built \d+ days ago  version [0-9a-f]{12}", "SIZE", result.stdout)
+    assert text == (
+        """\
+GET /stores/{store_id}/revenue  Revenue of one store.
+store_revenue, as published in snapshot 1 of prod
+
+Parameters
+  store_id  INTEGER  path   required                        min 1       which store
+  since     DATE     query  default 2024-01-01
+  limit     BIGINT   query  default 1,000                   max 10,000
+  offset    BIGINT   query  default 0
+
+Fields
+  day      DATE
+  revenue  DECIMAL(12,2)  from orders.amount
+
+Tables
+  orders  source  1,200  rows  SIZE
+
+Answered by
+  columnar: reads a range of rows
+
+SQL
+  SELECT day, revenue
+  FROM orders
+  WHERE store_id = $store_id
+""".replace("required                        min 1 ", "required            min 1 ").replace(
+            "default 1,000                   max", "default 1,000       max"
+        )
+    )
+
+
+def test_a_path_names_it_too(shop: Shop) -> None:
+    shop.publish(TABLES)
+    answer = json.loads(shop.call("explain", "/stores/{store_id}/revenue", "--json").stdout)
+    assert (answer["name"], answer["snapshot"]) == ("store_revenue", 1)
+    assert answer["tables"][0]["rows"] == 1200
+
+
+def test_a_field_with_all_rules(shop: Shop) -> None:
+    ruled = replace(REVENUE.parameters[1], max=9, enum=("a", "b"), pattern="[a-z]", default=None)
+    shop.publish(TABLES, endpoints=(replace(REVENUE, parameters=(ruled,), max_limit=0),))
+    line = "  since  DATE  query  optional  max 9, one of a, b, matches [a-z]"
+    assert line in shop.call("explain", "store_revenue").stdout.splitlines()
+
+
+def test_a_misspelt_endpoint_gets_its_near_miss(shop: Shop) -> None:
+    shop.publish(TABLES)
+    result = shop.call("explain", "store_revenu")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error: 'store_revenu' is not an endpoint of snapshot 1 of prod; expected one of"
+        " `store_revenue`; did you mean `store_revenue`?\n"
+    )
