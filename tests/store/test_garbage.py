@@ -25,6 +25,7 @@ from tests.store.disks import (
     SCHEMA,
     Crash,
     FaultyDisk,
+    PowerCutDisk,
     QuickDisk,
     build,
     content,
@@ -187,6 +188,27 @@ def test_files_that_are_not_the_stores_are_left_alone(store: Store, clock: SetCl
     clock.advance(8 * DAY)
     _collect_twice(store)
     assert all(path.exists() for path in foreign)
+
+
+def test_files_that_vanish_under_gc_and_folders_are_left_out(store: Store, clock: SetClock) -> None:
+    """A run moves its files out of staging while gc looks; an engine may spill into a folder."""
+    (store.root / "staging" / "moved.parquet").symlink_to("gone")
+    (store.root / "staging" / "spill").mkdir()
+    clock.advance(8 * DAY)
+    assert _collect_twice(store) == Collected(0, 0, 0, 0, 0, busy=False)
+
+
+def test_a_removed_ref_does_not_come_back_without_its_data(tmp_path: Path, clock: SetClock) -> None:
+    disk = PowerCutDisk()
+    store = Store.open(tmp_path / "store", disk=disk, clock=clock)
+    for number in (1, 2):
+        publish(store, number)
+    clock.advance(8 * DAY)
+    _collect_twice(store, keep_last=1)
+    publish(store, 3, "dev")  # brings the folders of data to disk, with what was removed
+    disk.cut(tmp_path / "store")
+    after = Store.open(tmp_path / "store", clock=clock)
+    assert [read(after, ref) for ref in after.history("prod")] == [content(2)]
 
 
 def test_a_snapshot_that_cannot_be_read_stops_gc_before_it_removes_anything(

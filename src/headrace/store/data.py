@@ -16,7 +16,7 @@ import msgspec
 from headrace.base.errors import CorruptObject
 from headrace.base.hashing import hash_file
 from headrace.base.tables import Cell, DataFile, Schema
-from headrace.store.durable import Writer, unique_name
+from headrace.store.durable import Writer, status_of, unique_name
 from headrace.store.sealing import seal, unseal
 
 DATA_ENDING = ".parquet"
@@ -89,10 +89,8 @@ class Data:
 
     def is_whole(self, file: DataFile) -> bool:
         """Whether a data file is there with its size; its bytes are not read."""
-        try:
-            return (self.folder / file.path).stat().st_size == file.size_bytes
-        except FileNotFoundError:
-            return False
+        status = status_of(self.folder / file.path)
+        return status is not None and status.st_size == file.size_bytes
 
     def _new_path(self, table: str, ending: str) -> Path:
         return self.folder / table / f"{unique_name()}{ending}"
@@ -103,7 +101,8 @@ class Data:
     def _sizes(self, table: str) -> dict[str, int]:
         """Path -> bytes of the data files of a table that are there."""
         paths = (self.folder / table).glob(f"*{DATA_ENDING}")
-        return {self._relative(path): path.stat().st_size for path in paths}
+        found = ((self._relative(path), status_of(path)) for path in paths)
+        return {path: status.st_size for path, status in found if status}
 
 
 def _read_sidecar(path: Path) -> Sidecar | None:

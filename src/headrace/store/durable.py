@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -168,6 +169,15 @@ class Writer:
 def unique_name() -> str:
     """A name that nobody else has: 16 hexadecimal digits."""
     return os.urandom(8).hex()
+
+
+def status_of(path: Path) -> os.stat_result | None:
+    """Size and time of a file; None when there is no such file, or no longer."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 @contextlib.contextmanager

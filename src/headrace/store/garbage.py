@@ -16,7 +16,7 @@ import msgspec
 from headrace.base.clock import Clock, parse_time
 from headrace.base.errors import CorruptObject
 from headrace.store.data import DATA_ENDING, SIDECAR_ENDING, Data, Sidecar
-from headrace.store.durable import Writer
+from headrace.store.durable import Writer, status_of
 from headrace.store.leases import Leases
 from headrace.store.objects import Objects
 from headrace.store.refs import Refs
@@ -145,9 +145,9 @@ class Collector:
     def _files(self) -> Iterator[FoundFile]:
         for pattern in _SWEPT:
             for path in sorted(self.root.glob(pattern)):
-                status = path.stat()
-                name = path.relative_to(self.root).as_posix()
-                yield FoundFile(name, status.st_size, status.st_mtime)
+                if status := status_of(path):
+                    name = path.relative_to(self.root).as_posix()
+                    yield FoundFile(name, status.st_size, status.st_mtime)
 
     # Sweep
 

@@ -16,7 +16,7 @@ import msgspec
 
 from headrace.base.clock import Clock
 from headrace.base.errors import CorruptObject, NotFound
-from headrace.store.durable import Writer, unique_name
+from headrace.store.durable import Writer, status_of, unique_name
 from headrace.store.sealing import seal, unseal
 from headrace.store.snapshots import Ref
 
@@ -115,8 +115,6 @@ def _read(path: Path) -> Held | None:
 
 def _expiry(path: Path, lease_seconds: float) -> datetime:
     """When a lease ends; one that was released a moment ago has ended."""
-    try:
-        renewed_at = path.stat().st_mtime
-    except FileNotFoundError:
-        renewed_at = 0.0
+    status = status_of(path)
+    renewed_at = status.st_mtime if status else 0.0
     return datetime.fromtimestamp(renewed_at + lease_seconds, UTC)

@@ -9,7 +9,7 @@ from pathlib import Path
 from headrace.base.clock import Clock
 from headrace.base.errors import CorruptObject, NotFound
 from headrace.base.hashing import hash_bytes
-from headrace.store.durable import Writer
+from headrace.store.durable import Writer, status_of
 
 _ADDRESS = re.compile(r"[0-9a-f]{64}")
 
@@ -52,7 +52,7 @@ class Objects:
 
     def has(self, address: str) -> bool:
         """Whether there is an object of that address; its bytes are not read."""
-        return (self.folder / address).is_file()
+        return status_of(self.folder / address) is not None
 
     def _is_intact(self, address: str) -> bool:
         try:

@@ -164,7 +164,6 @@ class Store:
                 "expected an older one; run `headrace snapshots` to list them"
             )
         with locked(self._sweep_lock):
-            self._require_head(environment, head.number)
             self._require_content(self.snapshot(target))
             step = replace(
                 target,
