@@ -134,33 +134,34 @@ class _YamlNodes:
         self._open: set[int] = set()
 
     def read(self, node: yaml.Node, label: str) -> Node:
+        mark = node.start_mark
+        place = Place(self._file, mark.line + 1 + self._lines_before, mark.column + 1)
+        if node.tag not in _KNOWN_TAGS:
+            found = f"the tag `{node.tag}` is not known here"
+            raise Misread(Problem(place, found, "a value without a tag"))
+        if isinstance(node, yaml.ScalarNode):
+            value = node.value if node.style else plain_value(node.value)
+            return Scalar(label, place, value, node.value)
+        return self._collection(node, label, place)
+
+    def _collection(self, node: yaml.Node, label: str, place: Place) -> Node:
         known = self._done.get((id(node), label))
         if known is not None:
             return known
-        self._refuse(node)
+        if id(node) in self._open:
+            raise Misread(Problem(place, "this alias holds itself"))
         self._open.add(id(node))
-        made = self._make(node, label)
+        if isinstance(node, yaml.SequenceNode):
+            made: Node = Items(label, place, tuple(self._items(node, label)))
+        else:
+            made = Entries(label, place, tuple(self._entries(node)))
         self._open.discard(id(node))
         self._done[id(node), label] = made
         return made
 
-    def _refuse(self, node: yaml.Node) -> None:
-        place = self._place(node)
-        if id(node) in self._open:
-            raise Misread(Problem(place, "this alias holds itself"))
-        if node.tag not in _KNOWN_TAGS:
-            found = f"the tag `{node.tag}` is not known here"
-            raise Misread(Problem(place, found, "a value without a tag"))
-
-    def _make(self, node: yaml.Node, label: str) -> Node:
-        place = self._place(node)
-        if isinstance(node, yaml.ScalarNode):
-            value = node.value if node.style else plain_value(node.value)
-            return Scalar(label, place, value, node.value)
-        if isinstance(node, yaml.SequenceNode):
-            inner = item_label(label)
-            return Items(label, place, tuple(self.read(item, inner) for item in node.value))
-        return Entries(label, place, tuple(self._entries(node)))
+    def _items(self, node: yaml.Node, label: str) -> Iterator[Node]:
+        inner = item_label(label)
+        return (self.read(item, inner) for item in node.value)
 
     def _entries(self, node: yaml.Node) -> Iterator[tuple[Scalar, Node]]:
         for key_node, value_node in node.value:
@@ -168,10 +169,6 @@ class _YamlNodes:
             if not isinstance(key, Scalar):
                 raise Misread(Problem(key.place, f"this key is {describe(key)}", "a name"))
             yield key, self.read(value_node, f"`{key.text}`")
-
-    def _place(self, node: yaml.Node) -> Place:
-        mark = node.start_mark
-        return Place(self._file, mark.line + 1 + self._lines_before, mark.column + 1)
 
 
 def item_label(label: str) -> str:
@@ -207,7 +204,7 @@ def describe(node: Node) -> str:
     if isinstance(node, Entries):
         return "a mapping"
     if node.value is None:
-        return "empty"
+        return "empty" if node.text in _NULLS else node.text
     shown = repr(node.value) if isinstance(node.value, str) else node.text
     return shown if len(shown) <= _MAX_SHOWN else shown[: _MAX_SHOWN - 1] + "…"
 
@@ -257,7 +254,8 @@ class _TomlNodes:
             return Items(label, place, tuple(self.read(path, item) for item in value))
         if isinstance(value, str | int | float | bool):
             return Scalar(label, place, value, _toml_text(value))
-        return Scalar(label, place, str(value), str(value))
+        # Dates and times have no place in the settings: no reader takes them.
+        return Scalar(label, place, None, str(value))
 
     def _entry(self, path: tuple[str, ...], key: str, value: object) -> tuple[Scalar, Node]:
         inner = (*path, key)

@@ -28,6 +28,7 @@ from headrace.pipeline.project.values import (
     MIN,
     PATTERN,
     column_type,
+    is_above,
     read_limits,
     require_fit,
     scalars,
@@ -206,6 +207,22 @@ def _check_default(default: Scalar, rules: ParameterRules, problems: Problems) -
         found = f"the default of `{rules.name}` is {describe(default)}"
         allowed = ", ".join(str(value) for value in rules.enum)
         problems.append(Problem(default.place, found, f"one of its `enum`: {allowed}"))
+    _check_bounds(default, rules, problems)
+
+
+def _check_bounds(default: Scalar, rules: ParameterRules, problems: Problems) -> None:
+    found = f"the default of `{rules.name}` is {describe(default)}"
+    low, high = _bound(rules, rules.min), _bound(rules, rules.max)
+    if low is not None and is_above(low, default, rules.type):
+        problems.append(Problem(default.place, found, f"a value at or above its `min`: {low.text}"))
+    if high is not None and is_above(default, high, rules.type):
+        problems.append(
+            Problem(default.place, found, f"a value at or below its `max`: {high.text}")
+        )
+
+
+def _bound(rules: ParameterRules, value: Value) -> Scalar | None:
+    return None if value is None else Scalar("", rules.place, value, str(value))
 
 
 def read_router(name: str, file: str, text: str, problems: Problems) -> Router | None:

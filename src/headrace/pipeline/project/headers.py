@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from headrace.base.errors import Place, Problem
+from headrace.base.names import listed, near_miss
 from headrace.pipeline.project.documents import Entries, Misread, parse_yaml
 from headrace.pipeline.project.keys import Fields, Key, Problems, read_fields
 
@@ -28,7 +29,7 @@ _COMMENT_EDGE = re.compile(r"/\*|\*/")
 # What cannot be cut at a `;`: comments, texts, quoted names and dollar-quoted texts.
 _PIECE = re.compile(
     r"--[^\n]*|(?<![A-Za-z0-9_])[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\""
-    r"|(?<![A-Za-z0-9_$])\$([A-Za-z_][A-Za-z0-9_]*)?\$.*?\$\1\$"
+    r"|(?<![A-Za-z0-9_$])\$((?:[A-Za-z_][A-Za-z0-9_]*)?)\$.*?\$\1\$"
     r"|/\*|;",
     re.DOTALL,
 )
@@ -91,7 +92,26 @@ def _read_header(
         if _looks_like_header(yaml_text, keys):
             problems.append(exc.problem)
         return None
-    return read_fields(node, keys, place, problems) if isinstance(node, Entries) else None
+    if not isinstance(node, Entries):
+        return None
+    if _is_prose(node, keys):
+        problems.append(_prose(node, keys))
+        return None
+    return read_fields(node, keys, place, problems)
+
+
+def _is_prose(node: Entries, keys: tuple[Key[object], ...]) -> bool:
+    """Whether no key is known, nor near to one: "Copyright: somebody"."""
+    names = [key.name for key in keys]
+    keys_meant = [key for key, _ in node.entries if key.text in names or near_miss(key.text, names)]
+    return bool(node.entries) and not keys_meant
+
+
+def _prose(node: Entries, keys: tuple[Key[object], ...]) -> Problem:
+    first = node.entries[0][0].text if node.entries else "{}"
+    found = f"this comment is read as a header, and `{first}` is not a key here"
+    fix = "write a comment that is no header with `--`"
+    return Problem(node.place, found, f"one of {listed(key.name for key in keys)}", fix)
 
 
 def _looks_like_header(text: str, keys: tuple[Key[object], ...]) -> bool:

@@ -137,9 +137,9 @@ def _inputs(
     function: ast.FunctionDef, file: str, imports: dict[str, str], problems: Problems
 ) -> Iterator[tuple[str, Frame]]:
     arguments = function.args
-    for star in (arguments.vararg, arguments.kwarg):
+    for stars, star in (("*", arguments.vararg), ("**", arguments.kwarg)):
         if star is not None:
-            what = f"the parameter `*{star.arg}` names no table"
+            what = f"the parameter `{stars}{star.arg}` names no table"
             problems.append(Problem(_place(star, file), what, "one parameter for each table"))
     for default in (*arguments.defaults, *arguments.kw_defaults):
         if default is not None:
@@ -164,7 +164,9 @@ def _frame(
     if name in FRAMES:
         return FRAMES[name]
     written = (
-        f"is annotated with `{ast.unparse(annotation)}`" if annotation else "has no annotation"
+        f"is annotated with `{ast.unparse(argument.annotation)}`"
+        if argument.annotation
+        else "has no annotation"
     )
     what = f"the parameter `{argument.arg}` {written}"
     hint = near_miss(name, FRAMES)

@@ -106,10 +106,10 @@ def _source(name: str, file: str, fields: Fields, problems: Problems) -> Source:
 
 
 def _tolerance(fields: Fields, problems: Problems) -> Tolerance:
-    given = fields.get(TOLERANCE, Tolerance(share=0.01))
+    given = fields.optional(TOLERANCE)
     if fields.get(BAD_ROWS, "quarantine") == "quarantine":
-        return given
-    if TOLERANCE in fields and not (given.rows == 0 or given.share == 0):
+        return given or Tolerance(share=0.01)
+    if given is not None and given.rows != 0 and given.share != 0:
         found = f"`bad_rows` is 'fail' and `tolerance` is {str(given)!r}"
         problems.append(Problem(fields.place_of(TOLERANCE), found, "one of them", "leave one out"))
     return Tolerance(rows=0)

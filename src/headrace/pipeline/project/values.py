@@ -225,14 +225,17 @@ def require_fit(value: Scalar, type_name: str, problems: Problems) -> None:
 def _require_order(
     low: Scalar | None, high: Scalar | None, type_name: str, problems: Problems
 ) -> None:
-    if low is None or high is None:
-        return
-    least, most = typed(low, type_name), typed(high, type_name)
-    if least is None or most is None:
-        return
-    if type(least) is not type(most) or least > most:  # type: ignore[operator]
+    if low is not None and high is not None and is_above(low, high, type_name):
         found = f"`min` is {describe(low)} and `max` is {describe(high)}"
         problems.append(Problem(low.place, found, "`min` at or below `max`"))
+
+
+def is_above(value: Scalar, bound: Scalar, type_name: str) -> bool:
+    """Whether a value is above a bound, or of another kind, when both fit the type."""
+    left, right = typed(value, type_name), typed(bound, type_name)
+    if left is None or right is None:
+        return False
+    return type(left) is not type(right) or left > right  # type: ignore[operator]  # one type
 
 
 # DuckDB matches by RE2, the API by Python: a pattern must mean the same to both.

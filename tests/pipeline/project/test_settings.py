@@ -1,0 +1,91 @@
+"""Settings: defaults, and mistakes with the line that tomllib does not tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from headrace.base.declarations import Settings
+
+from .conftest import Load, ProblemsOf
+
+
+def test_a_name_is_enough(load: Load, tmp_path: Path) -> None:
+    settings = load({}).settings
+    assert settings == Settings("shop", tmp_path / ".headrace" / "store")
+
+
+def test_every_setting_is_read(load: Load) -> None:
+    text = (
+        'name = "shop"\n[store]\npath = "/srv/shop"\n'
+        '[run]\nenvironment = "dev"\nthreads = 2\nmemory_limit = "4GB"\nworkers = 3\n'
+        '[serve]\nhost = "0.0.0.0"\nport = 80\ndeadline_seconds = 2.5\n'
+    )
+    assert load({"headrace.toml": text}).settings == Settings(
+        "shop", Path("/srv/shop"), "dev", 2, "4GB", 3, "0.0.0.0", 80, 2.5
+    )
+
+
+MISTAKES = [
+    (
+        "nam = 'x'",
+        (
+            "2:1: `nam` is not a key here; expected one of `name`, `store`, `run`, `serve`; did "
+            "you mean `name`?"
+        ),
+    ),
+    (
+        "[serve]\n\nprot = 1",
+        (
+            "4:1: `prot` is not a key here; expected one of `host`, `port`, "
+            "`deadline_seconds`; did you mean `port`?"
+        ),
+    ),
+    (
+        "serve.port = 'x'",
+        "2:1: `port` is 'x'; expected a whole number of at least 0 and at most 65535",
+    ),
+    (
+        "serve = {port = -1}",
+        "2:1: `port` is -1; expected a whole number of at least 0 and at most 65535",
+    ),
+    ("serve = 5", "2:1: `serve` is 5; expected a mapping (`key: value`)"),
+    (
+        "[run]\nthreads = true",
+        "3:1: `threads` is true; expected a whole number of at least 0 and at most 4096",
+    ),
+    (
+        "[run]\nmemory_limit = 4",
+        "3:1: `memory_limit` is 4; expected an amount with its unit, such as `4GB`",
+    ),
+    (
+        "[run]\nenvironment = 'pr-41'",
+        (
+            "3:1: `environment` is 'pr-41'; expected a name of letters, digits and "
+            "underscores, such as `prod`"
+        ),
+    ),
+    (
+        "[serve]\ndeadline_seconds = 0",
+        "3:1: `deadline_seconds` is 0; expected a number of seconds above 0 and at most 86400",
+    ),
+    ("[store]\npath = 2024-01-01", "3:1: `path` is 2024-01-01; expected a text"),
+    ("[serve]\nhost = []", "3:1: `host` is a list; expected a text"),
+    ("a = ", "2:5: this is not TOML: Invalid value"),
+    ("a = 1\na = 2", "3:6: this is not TOML: Cannot overwrite a value"),
+]
+
+
+@pytest.mark.parametrize(("lines", "problem"), MISTAKES)
+def test_a_mistake_in_the_settings_is_told(
+    problems_of: ProblemsOf, lines: str, problem: str
+) -> None:
+    found = problems_of({"headrace.toml": f'name = "shop"\n{lines}\n'})
+    assert found.splitlines()[-1] == f"headrace.toml:{problem}"
+
+
+def test_a_project_needs_a_name(problems_of: ProblemsOf) -> None:
+    assert problems_of({"headrace.toml": ""}) == (
+        'headrace.toml:1: this project has no `name`; expected `name = "shop"`'
+    )
