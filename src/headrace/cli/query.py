@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 import click
@@ -26,7 +27,7 @@ _FORMATS: dict[str, Format] = {"json": Json(), "csv": Csv(guard=False), "ndjson"
 _TABLE_LIMIT = 100
 _PIECE_ROWS = 2_000
 _CELL_COLUMNS = 60
-_NUMERIC = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*")
+_NUMBERS = (int, float, Decimal)
 _MISSING_TABLE = re.compile(r"Table with name (\S+) does not exist")
 
 
@@ -76,7 +77,7 @@ def command(
         if form == "table":
             _print_table(reader, text, _TABLE_LIMIT if limit is None else limit)
         else:
-            _print_rows(reader, _limited(text, limit), _FORMATS[form])
+            _print_rows(reader, text, _FORMATS[form], limit)
 
 
 @contextmanager
@@ -128,23 +129,27 @@ def _unknown_table(name: str, reader: SnapshotReader) -> str:
     return f"{text}; {hint}" if hint else text
 
 
-def _limited(sql: str, limit: int | None) -> str:
-    bare = sql.strip().rstrip(";")
-    return bare if limit is None else f"SELECT * FROM ({bare}\n) LIMIT {limit}"
-
-
 def _print_table(reader: SnapshotReader, sql: str, limit: int) -> None:
-    # One row more than is printed tells whether there are more.
-    query = _limited(sql, limit + 1)
-    columns = reader.describe(query)
-    with closing(reader.query(query, {})) as stream:
+    with closing(reader.query(sql, {})) as stream:
+        # One row more than is printed tells whether there are more.
         rows = stream.rows(limit + 1)
-    cells = [[_cell(value) for value in row] for row in rows[:limit]]
-    sides: list[Align] = ["right" if _NUMERIC.fullmatch(kind) else "left" for _, kind in columns]
-    names = [name for name, _ in columns]
-    click.echo(table(names, cells, sides) or faint("  ".join(names)))
+        names = stream.names()
+    shown = rows[:limit]
+    cells = [[_cell(value) for value in row] for row in shown]
+    click.echo(table(names, cells, _sides(shown)) or faint("  ".join(names)))
     more = "; there are more, --limit shows them" if len(rows) > limit else ""
-    click.echo(faint(f"{counted(len(cells), 'row')}{more}"), err=True)
+    click.echo(faint(f"{counted(len(shown), 'row')}{more}"), err=True)
+
+
+def _sides(rows: list[Row]) -> list[Align]:
+    """Numbers to the right, everything else to the left."""
+    return [
+        "right" if all(map(_is_number, column)) else "left" for column in zip(*rows, strict=True)
+    ]
+
+
+def _is_number(value: object) -> bool:
+    return value is None or (isinstance(value, _NUMBERS) and not isinstance(value, bool))
 
 
 def _cell(value: object) -> str:
@@ -155,17 +160,19 @@ def _cell(value: object) -> str:
     return cut(str(value), _CELL_COLUMNS)
 
 
-def _print_rows(reader: SnapshotReader, sql: str, form: Format) -> None:
+def _print_rows(reader: SnapshotReader, sql: str, form: Format, limit: int | None) -> None:
     with closing(reader.query(sql, {})) as stream:
-        for piece in _pieces(stream, form):
+        for piece in _pieces(stream, form, limit):
             click.echo(piece, nl=False)
 
 
-def _pieces(stream: RowStream, form: Format) -> Iterator[bytes]:
-    rows: list[Row] = stream.rows(_PIECE_ROWS)
+def _pieces(stream: RowStream, form: Format, limit: int | None) -> Iterator[bytes]:
+    left = sys.maxsize if limit is None else limit
+    rows = stream.rows(min(left, _PIECE_ROWS))
     names = stream.names()
     yield form.start(names) + form.rows(names, rows, first=True)
     while len(rows) == _PIECE_ROWS:
-        rows = stream.rows(_PIECE_ROWS)
+        left -= len(rows)
+        rows = stream.rows(min(left, _PIECE_ROWS))
         yield form.rows(names, rows, first=False)
     yield form.end()

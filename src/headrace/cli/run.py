@@ -85,7 +85,8 @@ def _unchanged(number: int, seconds: float) -> str:
 
 def _names(workspace: Workspace) -> tuple[str, ...]:
     project = workspace.project
-    return tuple(each.name for each in (*project.sources, *project.models))
+    sources = (source.name for source in project.sources)
+    return (*sources, *(model.name for model in project.models))
 
 
 def _print_details(report: BuildReport) -> None:
