@@ -36,6 +36,11 @@ def test_opening_makes_the_folders_above_too(tmp_path: Path) -> None:
     assert Store.open(root).environments() == ["prod"]
 
 
+def test_a_store_shows_itself_by_its_folder(store: Store) -> None:
+    publish(store, 1)
+    assert repr(store) == f"Store(root={store.root!r}, clock={store.clock!r})"
+
+
 def test_the_store_imports_no_engine() -> None:
     heavy = {"duckdb", "pyarrow", "sqlglot", "sqlalchemy", "sqlite3"}
     code = "import sys, headrace.store.store; print(*sys.modules)"

@@ -27,14 +27,14 @@ _SNAPSHOTS_CACHED = 8
 _SYSTEM_CLOCK = SystemClock()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Store:
     """One store, on a folder; `open` it."""
 
     root: Path
     clock: Clock
-    _writer: Writer
-    _decoded: dict[str, Snapshot] = field(default_factory=dict)
+    _writer: Writer = field(repr=False)
+    _decoded: dict[str, Snapshot] = field(default_factory=dict, repr=False)
 
     @classmethod
     def open(cls, root: Path, *, clock: Clock = _SYSTEM_CLOCK, disk: Disk | None = None) -> Store:
@@ -98,11 +98,13 @@ class Store:
 
     def snapshot(self, ref: Ref) -> Snapshot:
         """What `ref` published; the last few are kept in memory."""
-        if ref.snapshot not in self._decoded:
+        snapshot = self._decoded.get(ref.snapshot)
+        if snapshot is None:
+            snapshot = decode_snapshot(self.get_object(ref.snapshot))
             if len(self._decoded) >= _SNAPSHOTS_CACHED:
                 self._decoded.clear()
-            self._decoded[ref.snapshot] = decode_snapshot(self.get_object(ref.snapshot))
-        return self._decoded[ref.snapshot]
+            self._decoded[ref.snapshot] = snapshot
+        return snapshot
 
     def publish(
         self,
