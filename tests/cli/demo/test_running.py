@@ -1,0 +1,164 @@
+"""The whole demo, run once: what goes in comes out, and every endpoint answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from headrace.cli.demo.chain import days
+from headrace.cli.demo.raw_data import LATE_DAY, LATE_STORE, REPEAT_EVERY_DAYS, REPEATED_ORDERS
+from headrace.cli.demo.trade import CUSTOMERS, orders_of
+from headrace.cli.demo.writing import write_demo
+from headrace.pipeline.building import BuildReport, build
+from headrace.pipeline.workspace import Workspace, open_workspace, plan_workspace
+from headrace.serve import Service, create_app
+
+pytestmark = pytest.mark.slow
+
+REPEATED = REPEATED_ORDERS * sum(
+    day.toordinal() % REPEAT_EVERY_DAYS == 0 for day in days() if day != days()[0]
+)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """The demo after one run; answers come without a socket."""
+
+    workspace: Workspace
+    report: BuildReport
+    service: Service
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        return asyncio.run(self._get(path, headers))
+
+    async def _get(self, path: str, headers: dict[str, str]) -> httpx.Response:
+        transport = httpx.ASGITransport(app=self.service)
+        async with httpx.AsyncClient(transport=transport, base_url="http://demo") as client:
+            return await client.get(path, headers=headers)
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+    folder = tmp_path_factory.mktemp("demo") / "coffee"
+    write_demo(folder)
+    workspace = open_workspace(folder)
+    report = build(workspace, plan_workspace(workspace, "prod"))
+    service = create_app(workspace.store, "prod")
+    service.refresh()
+    yield Ran(workspace, report, service)
+    service.close()
+
+
+def raw_rows(folder: Path) -> list[str]:
+    """Every row of every order file."""
+    return [
+        line
+        for path in sorted((folder / "data" / "orders").glob("*.csv"))
+        for line in path.read_text().splitlines()[1:]
+    ]
+
+
+def is_bad(line: str) -> bool:
+    return line.count(",") != 10 or any(text in line for text in (",two,", ",-", ",shipped,"))
+
+
+# One test, because the demo takes seconds to run and a worker should run it once.
+def test_the_demo_keeps_its_promises(ran: Ran) -> None:
+    assert ran.report.failures == ()
+    assert ran.report.outcome == "published"
+    every_row_is_loaded_or_set_aside(ran)
+    repeated_orders_count_once(ran)
+    late_orders_land_on_their_day(ran)
+    only_the_expected_checks_warn(ran)
+    every_endpoint_answers(ran)
+    mistakes_of_a_client_are_named(ran)
+    assert plan_workspace(ran.workspace, "prod").nothing_to_do
+
+
+def rows_of(ran: Ran, table: str) -> int:
+    return next(step.rows for step in ran.report.steps if step.table == table)
+
+
+def every_row_is_loaded_or_set_aside(ran: Ran) -> None:
+    rows = raw_rows(ran.workspace.project.root)
+    bad = sum(map(is_bad, rows))
+    [orders] = [step for step in ran.report.steps if step.table == "orders"]
+    assert (orders.rows_in, orders.rows, orders.quarantined) == (len(rows), len(rows) - bad, bad)
+    assert 490_000 < len(rows) < 520_000
+    assert bad > 50
+    [customers] = [step for step in ran.report.steps if step.table == "customers"]
+    assert (customers.rows, customers.quarantined) == (CUSTOMERS, 1)
+    reported = ran.get("/quality/orders").json()
+    assert sum(row["bad_rows"] for row in reported) == bad
+
+
+def repeated_orders_count_once(ran: Ran) -> None:
+    assert rows_of(ran, "orders") - rows_of(ran, "orders_latest") == REPEATED
+
+
+def late_orders_land_on_their_day(ran: Ran) -> None:
+    day = ran.get(f"/stores/{LATE_STORE}/revenue?since={LATE_DAY}&until={LATE_DAY}").json()
+    completed = [
+        order
+        for order in orders_of(LATE_DAY)
+        if order.store_id == LATE_STORE and order.status == "completed"
+    ]
+    assert [row["orders"] for row in day] == [len(completed)]
+    assert [row["revenue"] for row in day] == [sum(each.amount_cents for each in completed) / 100]
+
+
+def only_the_expected_checks_warn(ran: Ran) -> None:
+    found = {
+        check.result.name: check.result.severity
+        for check in ran.report.checks
+        if check.result.failing
+    }
+    assert found == {"orders.order_id: unique": "warn", "quiet_days": "warn"}
+
+
+ANSWERS = {
+    "/customers/5": 1,
+    "/stores/7/orders": 20,
+    "/stores/7/orders?limit=50": 50,
+    "/stores/7/revenue?since=2025-12-24&until=2025-12-26": 3,
+    "/stores/12/targets": 11,
+    "/stores/1/forecast": 14,
+    "/stores/leaderboard": 5,
+    "/products/ranking?category=tea": 3,
+    "/products/ranking?month=2024-01-01": 10,
+    "/products/search?q=latte": 3,
+    "/cohorts?since=2025-12-01": 1,
+}
+
+
+def every_endpoint_answers(ran: Ran) -> None:
+    for path, rows in ANSWERS.items():
+        answer = ran.get(path)
+        assert (path, answer.status_code, len(answer.json())) == (path, 200, rows)
+    assert len(ran.get("/stores/7/hours").json()) == 7 * 14
+    compared = ran.get("/compare?one=1&other=2").json()
+    assert compared.items() >= {"snapshot": 1, "ahead": "Puerto", "behind": "Alameda"}.items()
+    contracts = ran.get("/openapi.json").json()["paths"]
+    assert {"/stores/{store_id}/revenue", "/compare", "/cohorts"} <= contracts.keys()
+
+
+MISTAKES = {
+    "/stores/seven/revenue": 422,
+    "/products/ranking?category=toys": 422,
+    "/products/search?q=%25": 422,
+    "/products/search": 422,
+    "/stores/leaderboard?limit=13": 422,
+    "/compare?one=1&other=1": 422,
+    "/compare?one=1&other=99": 404,
+    "/nothing": 404,
+}
+
+
+def mistakes_of_a_client_are_named(ran: Ran) -> None:
+    for path, status in MISTAKES.items():
+        assert (path, ran.get(path).status_code) == (path, status)
