@@ -1,0 +1,202 @@
+"""Compiles the built-in checks and the files of checks/: takes tables, gives queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from headrace.base.declarations import CheckDeclaration, Source, SqlCheck, Value
+from headrace.base.errors import Problem
+from headrace.base.hashing import address
+from headrace.base.names import listed, near_miss, quote
+from headrace.base.tables import Schema
+from headrace.checks.builtin import CheckQuery, check_query, declared_checks
+from headrace.pipeline.compile.analysis import Analysis
+from headrace.pipeline.compile.graph import CompiledCheck, Relation
+from headrace.pipeline.compile.queries import Mistake, SqlText, place_in
+from headrace.pipeline.compile.tables import TableNames, read_tables
+from headrace.pipeline.compile.values import fits, has_order
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What can be bound against: relations by name, in topological order."""
+
+    relations: Mapping[str, Relation]
+    names: TableNames
+
+    def schemas(self, tables: Sequence[str]) -> dict[str, Schema] | None:
+        """The columns of tables; None when one of them is not known (yet)."""
+        found: dict[str, Schema] = {}
+        for table in tables:
+            relation = self.relations.get(table)
+            if relation is None or relation.schema is None:
+                return None
+            found[table] = relation.schema
+        return found
+
+    def last(self, tables: Sequence[str]) -> str:
+        """Which of some tables is built last."""
+        order = {name: position for position, name in enumerate(self.relations)}
+        return max(tables, key=order.__getitem__)
+
+
+def table_checks(
+    relation: Relation, compiled: Compiled, analysis: Analysis
+) -> list[CompiledCheck] | list[Problem]:
+    """The checks that a table's own file declares, or all that is wrong with them."""
+    if relation.schema is None or relation.kind == "quarantine":
+        return []
+    problems: list[Problem] = []
+    queries: list[CheckQuery] = []
+    for check in _declared(relation):
+        found = _placed(relation, check, compiled)
+        if isinstance(found, list):
+            problems.extend(found)
+        elif found is not None:
+            queries.append(check_query(relation.name, relation.schema, found))
+    if problems:
+        return problems
+    return _bound(queries, compiled, analysis)
+
+
+def _declared(relation: Relation) -> tuple[CheckDeclaration, ...]:
+    declaration = relation.declaration
+    columns = declaration.columns
+    if isinstance(declaration, Source):
+        # What one row can break sets the row aside while the source is read.
+        columns = tuple(
+            replace(each, not_null=False, min=None, max=None, accepted=(), pattern="")
+            for each in columns
+        )
+    names = {column.name.lower() for column in relation.schema or ()}
+    columns = tuple(each for each in columns if each.name.lower() in names)
+    return declared_checks(columns, declaration.key, declaration.checks, declaration.place)
+
+
+def _placed(
+    relation: Relation, check: CheckDeclaration, compiled: Compiled
+) -> CheckDeclaration | list[Problem] | None:
+    """A check with names as the tables spell them; None while a table's columns are unknown."""
+    own = _spelled(relation, check.columns, check)
+    if isinstance(own, list):
+        return own
+    check = replace(check, columns=own)
+    if problems := list(_value_problems(relation, check)):
+        return problems
+    if not check.to_table:
+        return check
+    table = compiled.names.find(check.to_table)
+    if table is None:
+        return [compiled.names.unknown(check.to_table, check.place)]
+    if table not in compiled.relations or compiled.relations[table].schema is None:
+        return None
+    other = _spelled(compiled.relations[table], check.to_columns, check)
+    return other if isinstance(other, list) else replace(check, to_table=table, to_columns=other)
+
+
+def _spelled(
+    relation: Relation, columns: Sequence[str], check: CheckDeclaration
+) -> tuple[str, ...] | list[Problem]:
+    names = {column.name.lower(): column.name for column in relation.schema or ()}
+    problems = [
+        Problem(
+            check.place,
+            f"{check.kind}: `{relation.name}` has no column `{column}`",
+            fix=near_miss(column, names.values()) or f"its columns are {listed(names.values())}",
+        )
+        for column in columns
+        if column.lower() not in names
+    ]
+    return problems or tuple(names[column.lower()] for column in columns)
+
+
+def _value_problems(relation: Relation, check: CheckDeclaration) -> Iterator[Problem]:
+    """Values of a check that are none of its column's type."""
+    if check.kind not in {"accepted", "min", "max"}:
+        return
+    [type_name] = [c.type for c in relation.schema or () if c.name == check.columns[0]]
+    where = f"{check.kind}: {relation.name}.{check.columns[0]} is {type_name}"
+    if check.kind != "accepted" and not has_order(type_name):
+        yield Problem(check.place, f"{where}, which has no order", "a number, date or time")
+        return
+    values: tuple[Value, ...] = check.accepted if check.kind == "accepted" else (check.bound,)
+    for value in values:
+        if not fits(value, type_name):
+            yield Problem(check.place, f"{where}, and {value!r} is none", f"a {type_name}")
+
+
+def _bound(
+    queries: Sequence[CheckQuery], compiled: Compiled, analysis: Analysis
+) -> list[CompiledCheck] | list[Problem]:
+    """The checks as nouns, once the engine has taken each of them."""
+    problems = [
+        Problem(query.place, f"{query.name}: {mistake.found}", fix=mistake.fix)
+        for query in queries
+        if isinstance(mistake := _refused(query, compiled, analysis), Mistake)
+    ]
+    return problems or [_compiled(query) for query in queries]
+
+
+def _refused(query: CheckQuery, compiled: Compiled, analysis: Analysis) -> Mistake | None:
+    """Why the engine does not take a check; None when it does.
+
+    Only these can still fail: a comparison of columns of two types, and a regular expression.
+    """
+    if query.kind not in {"references", "pattern"}:
+        return None
+    tables = compiled.schemas(query.tables)
+    assert tables is not None, "the tables of a placed check are known"
+    sql = query.sql
+    if query.condition:
+        sql = f"SELECT {query.condition} AS wrong FROM {quote(query.table)}"
+    bound = analysis.bind(analysis.query(sql), tables)
+    return bound if isinstance(bound, Mistake) else None
+
+
+def _compiled(query: CheckQuery) -> CompiledCheck:
+    return CompiledCheck(
+        name=query.name,
+        table=query.table,
+        tables=query.tables,
+        severity=query.severity,
+        sql=query.sql,
+        condition=query.condition,
+        recipe=address("check", query.name, query.sql, query.severity),
+        place=query.place,
+    )
+
+
+def sql_check(
+    check: SqlCheck, compiled: Compiled, analysis: Analysis
+) -> CompiledCheck | list[Problem] | None:
+    """A file of checks/, compiled; None while the columns of one of its tables are unknown."""
+    sql = SqlText(check.place.file, check.sql_line, check.sql)
+    query = analysis.query(check.sql)
+    problems = [mistake.problem(sql) for mistake in query.mistakes]
+    problems += [
+        Problem(place_in(sql, use.line, use.column), f"a check has no parameters: `${use.name}`")
+        for use in query.parameters
+    ]
+    tables, unknown = read_tables(query, sql, compiled.names)
+    problems += unknown
+    if not tables and not problems:
+        problems = [Problem(place_in(sql, 1, 0), "the check reads no table", "at least one")]
+    if problems:
+        return problems
+    schemas = compiled.schemas(tables)
+    if schemas is None:
+        return None
+    bound = analysis.bind(query, schemas)
+    if isinstance(bound, Mistake):
+        return [bound.problem(sql)]
+    return CompiledCheck(
+        name=check.name,
+        table=compiled.last(tables),
+        tables=tables,
+        severity=check.severity,
+        sql=query.statement,
+        condition="",
+        recipe=address("check", query.canonical, check.severity),
+        place=check.place,
+    )

@@ -1,0 +1,251 @@
+"""The compiler's engine: takes SQL and table columns, gives types, lineage and mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import duckdb
+import msgspec
+
+from headrace.base.hashing import address
+from headrace.base.names import quote
+from headrace.base.tables import Column, Schema
+from headrace.engines.duckdb import DuckDBEngine, described
+from headrace.pipeline.compile.lineage import trace
+from headrace.pipeline.compile.parameters import Use, merged, uses
+from headrace.pipeline.compile.probing import probes
+from headrace.pipeline.compile.queries import Answer, Bound, Mistake, NameUse, Query
+from headrace.pipeline.compile.refusals import refused, refused_names
+from headrace.pipeline.compile.statements import (
+    read_statement,
+    serialized,
+    without_semicolon,
+    written,
+)
+from headrace.pipeline.compile.trees import (
+    Node,
+    base_tables,
+    canonical,
+    line_and_column,
+    location,
+    parameters,
+    parents,
+)
+
+_DESCRIBE = "DESCRIBE "
+# DuckDB lists every overload of a function as candidates: for `+` that is three screens.
+_HINT_LENGTH = 300
+
+
+class DuckDBAnalyst:
+    """Reads and binds queries in one in-memory DuckDB that holds empty tables only."""
+
+    def __init__(self) -> None:
+        self._connection = DuckDBEngine(threads=1).cursor()
+        # Errors then carry the byte at which they are, not a picture with a caret.
+        self._connection.execute("SET errors_as_json = true")
+        self._tables: dict[str, Schema] = {}
+
+    def parse(self, sql: str) -> Query:
+        """What the text alone says. A text that does not parse is a Query with its mistake."""
+        statement = read_statement(self._connection, sql)
+        if isinstance(statement, Mistake):
+            return Query(canonical=address("unread", sql), mistakes=(statement,))
+        tree = statement["node"]
+        names = [(each["identifier"], each) for each in parameters(tree)]
+        return Query(
+            canonical=address("query", canonical(tree)),
+            statement=without_semicolon(sql),
+            tables=_first_uses(sql, [(each["table_name"], each) for each in base_tables(tree)]),
+            parameters=_first_uses(sql, names),
+            mistakes=tuple(refused(sql, tree)),
+        )
+
+    def bind(self, sql: str, tables: Mapping[str, Schema]) -> Bound | Mistake:
+        """The columns of a query that parses, or why it has none."""
+        self._create(tables)
+        schema = self._describe(sql)
+        if isinstance(schema, Mistake):
+            return schema
+        return self._traced(sql, self._tree(sql), tables, schema)
+
+    def answer(
+        self, sql: str, tables: Mapping[str, Schema], types: Mapping[str, str]
+    ) -> Answer | tuple[Mistake, ...]:
+        """An endpoint's query, typed; `types` are the parameter types that the header gives."""
+        self._create(tables)
+        statement = read_statement(self._connection, sql)
+        assert not isinstance(statement, Mistake), "only queries that parse are bound"
+        tree = statement["node"]
+        found = self._parameter_types(sql, tree, types)
+        if isinstance(found, tuple):
+            return found
+        typed = self._typed_sql(sql, statement, found)
+        schema = self._describe(typed, dict.fromkeys(found))
+        if isinstance(schema, Mistake):
+            # The same query as the user wrote it has the place of the error.
+            placed = self._describe(sql, dict.fromkeys(found))
+            return (placed if isinstance(placed, Mistake) else _unplaced(schema),)
+        bound = self._traced(sql, tree, tables, schema)
+        return (bound,) if isinstance(bound, Mistake) else Answer(typed, found, bound)
+
+    def _traced(
+        self, sql: str, tree: Node, tables: Mapping[str, Schema], schema: Schema
+    ) -> Bound | Mistake:
+        traced = trace(tree, tables, schema)
+        mistakes = refused_names(sql, traced.unresolved)
+        return mistakes[0] if mistakes else Bound(schema, traced.lineage)
+
+    def _tree(self, sql: str) -> Node:
+        statement = read_statement(self._connection, sql)
+        assert not isinstance(statement, Mistake), "only queries that parse are bound"
+        tree: Node = statement["node"]
+        return tree
+
+    def _create(self, tables: Mapping[str, Schema]) -> None:
+        """Make the tables that a query reads, empty, unless they are there as they must be."""
+        for name, schema in tables.items():
+            if self._tables.get(name) != schema:
+                columns = ", ".join(f"{quote(column.name)} {column.type}" for column in schema)
+                self._connection.execute(f"CREATE OR REPLACE TABLE {quote(name)} ({columns})")
+                self._tables[name] = schema
+
+    def _describe(self, sql: str, values: Mapping[str, None] | None = None) -> Schema | Mistake:
+        try:
+            if not values:
+                return described(self._connection, sql)
+            rows = self._connection.execute(_DESCRIBE + sql, dict(values)).fetchall()
+        except duckdb.Error as exc:
+            return _mistake(sql, exc)
+        return tuple(_column(row) for row in rows)
+
+    def _parameter_types(
+        self, sql: str, tree: Node, declared: Mapping[str, str]
+    ) -> dict[str, str] | tuple[Mistake, ...]:
+        above = parents(tree)
+        open_uses = [each for each in parameters(tree) if each["identifier"] not in declared]
+
+        def type_near(node: Node, expression: Node) -> str:
+            return self._type_of(probes(node, expression, above), declared)
+
+        found = uses(open_uses, above, type_near)
+        used = {each["identifier"] for each in parameters(tree)}
+        types = {name: type_name for name, type_name in declared.items() if name in used}
+        mistakes: list[Mistake] = []
+        for name in dict.fromkeys(use.name for use in found):
+            own = [use for use in found if use.name == name]
+            kinds = merged(use.type for use in own)
+            if len(kinds) == 1:
+                types[name] = kinds[0]
+            else:
+                mistakes.append(_untyped(sql, own, kinds))
+        return tuple(mistakes) if mistakes else types
+
+    def _type_of(self, candidates: Iterable[Node], declared: Mapping[str, str]) -> str:
+        """The type of the last column of the first query that binds; "" when none does."""
+        for probe in candidates:
+            values = dict.fromkeys(each["identifier"] for each in parameters(probe))
+            sql = self._write(self._cast_parameters(probe, declared))
+            schema = None if sql is None else self._describe(sql, values)
+            if schema is not None and not isinstance(schema, Mistake):
+                return "" if schema[-1].type == '"NULL"' else schema[-1].type
+        return ""
+
+    def _write(self, tree: Node) -> str | None:
+        statement = {"node": tree, "named_param_map": _parameter_map(tree)}
+        return written(self._connection, statement)
+
+    def _typed_sql(self, sql: str, statement: Node, types: Mapping[str, str]) -> str:
+        """The query with each parameter cast to its type, so that binding cannot change it."""
+        tree = self._cast_parameters(statement["node"], types)
+        return self._write(tree) or _edited(sql, statement["node"], types)
+
+    def _cast_parameters(self, tree: Node, types: Mapping[str, str]) -> Node:
+        """A copy of a tree in which every parameter of a known type is cast to it."""
+        casts = {name: self._cast(type_name) for name, type_name in types.items()}
+
+        def copied(part: object) -> object:
+            if isinstance(part, list):
+                return [copied(each) for each in part]
+            if not isinstance(part, dict):
+                return part
+            if part.get("class") == "PARAMETER" and part["identifier"] in casts:
+                return {**casts[part["identifier"]], "child": part, "alias": part["alias"]}
+            return {key: copied(value) for key, value in part.items()}
+
+        result = copied(tree)
+        assert isinstance(result, dict)
+        return result
+
+    def _cast(self, type_name: str) -> Node:
+        """A CAST node to a type, as the parser itself writes it."""
+        answer = serialized(self._connection, f"SELECT CAST(NULL AS {type_name})")
+        cast: Node = answer["statements"][0]["node"]["select_list"][0]
+        return cast
+
+
+def _parameter_map(tree: Node) -> list[dict[str, str | int]]:
+    """What DuckDB's tree carries beside its node: parameters, numbered."""
+    names = dict.fromkeys(each["identifier"] for each in parameters(tree))
+    return [{"key": name, "value": number} for number, name in enumerate(names, start=1)]
+
+
+def _edited(sql: str, tree: Node, types: Mapping[str, str]) -> str:
+    """The user's text with a cast around each parameter, where the tree cannot be written."""
+    data = sql.encode()
+    places = [(location(each), each["identifier"]) for each in parameters(tree)]
+    for at, name in sorted(((at, name) for at, name in places if at is not None), reverse=True):
+        end = at + len(name.encode()) + 1
+        cast = f"(CAST({data[at:end].decode()} AS {types[name]}))"
+        data = data[:at] + cast.encode() + data[end:]
+    return data.decode()
+
+
+def _untyped(sql: str, found: Sequence[Use], kinds: Sequence[str]) -> Mistake:
+    """Why the uses of a parameter give it no type."""
+    name = found[0].name
+    place = (1, 0) if (at := location(found[0].node)) is None else line_and_column(sql, at)
+    said = "its type does not follow from its use"
+    if kinds:
+        said = f"it is used as {' and as '.join(kinds)}"
+    return Mistake(
+        *place,
+        f"parameter `${name}`: {said}",
+        "one type",
+        f"say it in the header: params: {{{name}: {{type: …}}}}",
+    )
+
+
+def _mistake(sql: str, error: duckdb.Error) -> Mistake:
+    """DuckDB's error about `DESCRIBE sql` as a Mistake in `sql`."""
+    text = str(error)
+    _, brace, rest = text.partition("{")
+    try:
+        details: dict[str, str] = msgspec.json.decode(brace + rest)
+    except msgspec.DecodeError:
+        return Mistake(1, 0, text.splitlines()[0])
+    found, _, hint = details.get("exception_message", text).partition("\n")
+    hint = " ".join(hint.partition("LINE ")[0].split())
+    place = (1, 0)
+    if "position" in details:
+        offset = max(int(details["position"]) - len(_DESCRIBE), 0)
+        place = line_and_column(sql, offset)
+    return Mistake(*place, found.rstrip("!. "), fix=hint if len(hint) < _HINT_LENGTH else "")
+
+
+def _unplaced(mistake: Mistake) -> Mistake:
+    return replace(mistake, line=1, column=0)
+
+
+def _column(row: tuple[str, ...]) -> Column:
+    return Column(name=row[0], type=row[1])
+
+
+def _first_uses(sql: str, found: Iterable[tuple[str, Node]]) -> tuple[NameUse, ...]:
+    first: dict[str, NameUse] = {}
+    for name, node in sorted(found, key=lambda each: location(each[1]) or 0):
+        at = location(node)
+        line, column = (0, 0) if at is None else line_and_column(sql, at)
+        first.setdefault(name.lower(), NameUse(name, line, column))
+    return tuple(first.values())

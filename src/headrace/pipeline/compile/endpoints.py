@@ -1,0 +1,218 @@
+"""Compiles endpoints: takes a query and its header, gives the contract that is served."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from headrace.base.declarations import Endpoint, ParameterRules, Value
+from headrace.base.errors import Place, Problem
+from headrace.base.hashing import Part, address
+from headrace.base.names import listed, near_miss
+from headrace.base.types import parse_type
+from headrace.pipeline.compile.analysis import Analysis
+from headrace.pipeline.compile.contracts import Compiled
+from headrace.pipeline.compile.models import duplicate_columns
+from headrace.pipeline.compile.queries import Answer, NameUse, Query, SqlText, place_in
+from headrace.pipeline.compile.sourcing import source_columns
+from headrace.pipeline.compile.tables import read_tables
+from headrace.pipeline.compile.values import fits, has_order, within
+from headrace.store.snapshots import EndpointContract, Parameter
+
+_IN_PATH = re.compile(r"\{(\w+)\}")
+_REASON = "DuckDB reads the snapshot's Parquet files: the only access path of this version"
+
+
+def compile_endpoint(
+    endpoint: Endpoint, compiled: Compiled, analysis: Analysis
+) -> EndpointContract | list[Problem] | None:
+    """An endpoint's contract, or all that is wrong with it.
+
+    None while the columns of a table that it reads are unknown.
+    """
+    sql = SqlText(endpoint.place.file, endpoint.sql_line, endpoint.sql)
+    query = analysis.query(endpoint.sql)
+    tables, unknown = read_tables(query, sql, compiled.names)
+    problems = [mistake.problem(sql) for mistake in query.mistakes] + unknown
+    problems += _name_problems(endpoint, query, sql)
+    types, wrong_types = _declared_types(endpoint)
+    if problems := [*problems, *wrong_types]:
+        return problems
+    schemas = compiled.schemas(tables)
+    if schemas is None:
+        return None
+    answer = analysis.answer(query, schemas, types)
+    if isinstance(answer, tuple):
+        return [mistake.problem(sql) for mistake in answer]
+    problems = list(duplicate_columns(answer.bound.schema, place_in(sql, 1, 0)))
+    parameters = tuple(_parameter(endpoint, use.name, answer) for use in query.parameters)
+    for parameter in parameters:
+        problems.extend(_value_problems(endpoint, parameter))
+    if problems:
+        return problems
+    return _contract(
+        endpoint, query, answer, tables=tables, parameters=parameters, compiled=compiled
+    )
+
+
+def _contract(
+    endpoint: Endpoint,
+    query: Query,
+    answer: Answer,
+    *,
+    tables: tuple[str, ...],
+    parameters: tuple[Parameter, ...],
+    compiled: Compiled,
+) -> EndpointContract:
+    pages_itself = any(parameter.name == "limit" for parameter in parameters)
+    limit, max_limit = (0, 0) if pages_itself else (endpoint.limit, endpoint.max_limit)
+    rules = [_rule(parameter) for parameter in parameters]
+    columns = [[column.name, column.type] for column in answer.bound.schema]
+    return EndpointContract(
+        name=endpoint.name,
+        path=endpoint.path,
+        recipe=address("endpoint", query.canonical, rules, columns, limit, max_limit),
+        sql=answer.sql,
+        tables=tables,
+        parameters=parameters,
+        columns=answer.bound.schema,
+        limit=limit,
+        max_limit=max_limit,
+        access_path="columnar",
+        reason=_REASON,
+        description=endpoint.description,
+        lineage=source_columns(answer.bound.lineage, compiled.relations),
+    )
+
+
+def _rule(parameter: Parameter) -> list[Part]:
+    """What of a parameter decides an answer: all but its description."""
+    return [
+        parameter.name,
+        parameter.place,
+        parameter.type,
+        parameter.required,
+        parameter.default,
+        parameter.min,
+        parameter.max,
+        list(parameter.enum),
+        parameter.pattern,
+    ]
+
+
+def _name_problems(endpoint: Endpoint, query: Query, sql: SqlText) -> Iterator[Problem]:
+    """Parameters that path, header and query do not agree on."""
+    used = {use.name: use for use in query.parameters}
+    in_path = _IN_PATH.findall(endpoint.path)
+    named = [
+        *((f"the path has {{{name}}}", name, endpoint.place) for name in in_path),
+        *((f"`defaults` names `{name}`", name, endpoint.place) for name in endpoint.defaults),
+        *((f"`params` names `{each.name}`", each.name, each.place) for each in endpoint.params),
+    ]
+    for found, name, place in named:
+        if name not in used:
+            fix = _known(name, used)
+            yield Problem(place, f"{found}, and the query has no `${name}`", fix=fix)
+    for name in [each for each in in_path if each in endpoint.defaults]:
+        found = f"`{name}` is part of the path: it cannot have a default"
+        yield Problem(endpoint.place, found, fix="take it out of `defaults`")
+    for name, use in used.items():
+        place = place_in(sql, use.line, use.column)
+        if name.isdigit():
+            yield Problem(place, "a parameter without a name", "`$name`")
+        if name == "offset" and "limit" not in used:
+            yield Problem(place, "`$offset` without `$limit`", fix="use both, or none of them")
+
+
+def _known(name: str, used: Mapping[str, NameUse]) -> str:
+    return near_miss(name, used) or f"its parameters are {listed(f'${each}' for each in used)}"
+
+
+def _declared_types(endpoint: Endpoint) -> tuple[dict[str, str], list[Problem]]:
+    """The types that `params:` gives, as DuckDB spells them."""
+    types: dict[str, str] = {}
+    problems: list[Problem] = []
+    for rules in endpoint.params:
+        if rules.type:
+            try:
+                types[rules.name] = parse_type(rules.type)
+            except ValueError as exc:
+                problems.append(Problem(rules.place, str(exc)))
+    return types, problems
+
+
+def _parameter(endpoint: Endpoint, name: str, answer: Answer) -> Parameter:
+    rules = {each.name: each for each in endpoint.params}
+    rule = rules.get(name, ParameterRules(name, endpoint.place))
+    in_path = name in _IN_PATH.findall(endpoint.path)
+    return Parameter(
+        name=name,
+        place="path" if in_path else "query",
+        type=answer.types[name],
+        required=in_path or name not in endpoint.defaults,
+        default=endpoint.defaults.get(name),
+        min=rule.min,
+        max=rule.max,
+        enum=rule.enum,
+        pattern=rule.pattern,
+        description=rule.description,
+    )
+
+
+def _value_problems(endpoint: Endpoint, parameter: Parameter) -> Iterator[Problem]:
+    """Values of the header that do not fit a parameter's type or its own rules."""
+    places = {rules.name: rules.place for rules in endpoint.params}
+    place = places.get(parameter.name, endpoint.place)
+    what, type_name = f"parameter `{parameter.name}`", parameter.type
+    named = [("default", parameter.default), ("min", parameter.min), ("max", parameter.max)]
+    wrong = False
+    for word, value in [*named, *(("enum", value) for value in parameter.enum)]:
+        if not fits(value, type_name):
+            wrong = True
+            yield Problem(place, f"{what}: {word} is {value!r}", f"a {type_name}")
+    if not wrong:
+        yield from _rule_problems(parameter, what, place)
+
+
+def _rule_problems(parameter: Parameter, what: str, place: Place) -> Iterator[Problem]:
+    low, high, default = parameter.min, parameter.max, parameter.default
+    if (low is not None or high is not None) and not has_order(parameter.type):
+        found = f"{what}: {parameter.type} has no order, so it can have no min or max"
+        yield Problem(place, found, fix="use `enum` or `pattern`")
+    elif not within(default, low, high):
+        found = f"{what}: default {default!r} is outside its own min and max"
+        yield Problem(place, found, f"{_shown(low)} to {_shown(high)}")
+    if parameter.enum and default is not None and default not in parameter.enum:
+        yield Problem(
+            place,
+            f"{what}: default {default!r} is not in its own enum",
+            f"one of {listed(str(value) for value in parameter.enum)}",
+        )
+    if parameter.pattern:
+        yield from _pattern_problems(parameter, what, place)
+
+
+def _shown(bound: Value) -> str:
+    return "any" if bound is None else str(bound)
+
+
+def _pattern_problems(parameter: Parameter, what: str, place: Place) -> Iterator[Problem]:
+    if parameter.type != "VARCHAR":
+        yield Problem(place, f"{what}: pattern is for text, and it is {parameter.type}")
+    try:
+        re.compile(parameter.pattern)
+    except re.error as exc:
+        yield Problem(
+            place, f"{what}: pattern {parameter.pattern!r}: {exc}", "a regular expression"
+        )
+
+
+def route_problems(endpoints: Iterable[Endpoint]) -> Iterator[Problem]:
+    """Endpoints that answer on the same path."""
+    first: dict[str, Endpoint] = {}
+    for endpoint in endpoints:
+        route = _IN_PATH.sub("{}", endpoint.path)
+        other = first.setdefault(route, endpoint)
+        if other is not endpoint:
+            found = f"the path {endpoint.path} is that of {other.place.file}, too"
+            yield Problem(endpoint.place, found, fix="give one of them another `path`")

@@ -1,0 +1,189 @@
+"""Compiles models: takes a model and the columns of its inputs, gives its relation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from headrace.base.declarations import Model
+from headrace.base.errors import Place, Problem
+from headrace.base.hashing import Part, address
+from headrace.base.names import listed, near_miss, quote
+from headrace.base.tables import Column, Schema
+from headrace.pipeline.compile.analysis import Analysis
+from headrace.pipeline.compile.cache import engine_version
+from headrace.pipeline.compile.graph import Relation
+from headrace.pipeline.compile.python_code import code_address
+from headrace.pipeline.compile.queries import Bound, Mistake, Query, SqlText, place_in
+from headrace.pipeline.compile.stored_types import cast_hint, stored_type
+from headrace.pipeline.compile.tables import TableNames, read_tables
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A model and the tables that it reads. `query` is None for a Python model."""
+
+    model: Model
+    inputs: tuple[str, ...]
+    query: Query | None
+
+
+def sql_of(model: Model) -> SqlText:
+    """The SQL of a model as a text with a place."""
+    return SqlText(model.place.file, model.sql_line, model.sql)
+
+
+def read_model(
+    model: Model, names: TableNames, analysis: Analysis
+) -> tuple[Reading, list[Problem]]:
+    """What a model reads, and what is wrong with it before any column is looked at."""
+    if model.function is not None:
+        return _read_python(model, names)
+    sql = sql_of(model)
+    query = analysis.query(model.sql)
+    problems = [mistake.problem(sql) for mistake in query.mistakes]
+    problems += [
+        Problem(
+            place_in(sql, use.line, use.column),
+            f"a model has no parameters, and `${use.name}` is one",
+            fix="write the value, or select it from a table",
+        )
+        for use in query.parameters
+    ]
+    inputs, unknown = read_tables(query, sql, names)
+    return Reading(model, inputs, query), [*problems, *unknown]
+
+
+def _read_python(model: Model, names: TableNames) -> tuple[Reading, list[Problem]]:
+    assert model.function is not None
+    found: list[str] = []
+    problems: list[Problem] = []
+    for parameter, _ in model.function.inputs:
+        table = names.find(parameter)
+        if table is None:
+            problems.append(names.unknown(parameter, model.place))
+        else:
+            found.append(table)
+    return Reading(model, tuple(sorted(found)), None), problems
+
+
+def compile_sql_model(
+    reading: Reading, tables: Mapping[str, Schema], analysis: Analysis
+) -> Relation | list[Problem]:
+    """The relation of a SQL model whose inputs' columns are known, or all that is wrong."""
+    model, query = reading.model, reading.query
+    assert query is not None
+    bound = analysis.bind(query, tables)
+    if isinstance(bound, Mistake):
+        return [bound.problem(sql_of(model))]
+    if problems := [*_output_problems(model, bound), *contract_problems(model, bound.schema)]:
+        return problems
+    schema = tuple(Column(column.name, stored_type(column.type)) for column in bound.schema)
+    return Relation(
+        name=model.name,
+        kind="model",
+        place=model.place,
+        recipe=address("recipe", query.canonical, _typed(schema), engine_version()),
+        inputs=reading.inputs,
+        schema=schema,
+        declaration=model,
+        sql=_stored_sql(query.statement, bound.schema, schema),
+        lineage=bound.lineage,
+    )
+
+
+def deferred_model(reading: Reading) -> Relation:
+    """A SQL model that waits for the columns of an input."""
+    model = reading.model
+    return Relation(model.name, "model", model.place, "", reading.inputs, None, model)
+
+
+def compile_python_model(
+    reading: Reading, root: Path, analysis: Analysis, observed: Mapping[str, Schema]
+) -> Relation | list[Problem]:
+    """The relation of a Python model: its columns as declared, or as it last returned them."""
+    model = reading.model
+    assert model.function is not None
+    try:
+        code = code_address(root, model.place.file, analysis.cache)
+    except SyntaxError as exc:
+        where = exc.filename or model.place.file
+        return [Problem(model.place, f"{where}: {exc.msg} (line {exc.lineno})", "Python")]
+    declared = [[column.name, column.type] for column in model.columns]
+    frames = [list(each) for each in model.function.inputs]
+    recipe = address("recipe", code, declared, frames, engine_version())
+    schema = observed.get(recipe)
+    if model.columns and all(column.type for column in model.columns):
+        schema = tuple(Column(column.name, column.type) for column in model.columns)
+    if schema is not None and (problems := list(contract_problems(model, schema))):
+        return problems
+    return Relation(
+        model.name, "model", model.place, recipe, reading.inputs, schema, model, lineage={}
+    )
+
+
+def _typed(schema: Schema) -> Part:
+    return [[column.name, column.type] for column in schema]
+
+
+def _stored_sql(statement: str, bound: Schema, stored: Schema) -> str:
+    """The SELECT to run: as the user wrote it, cast where Parquet cannot hold its types."""
+    if [column.type for column in bound] == [column.type for column in stored]:
+        return statement
+    columns = ", ".join(
+        quote(now.name)
+        if now.type == then.type
+        else f"CAST({quote(now.name)} AS {now.type}) AS {quote(now.name)}"
+        for then, now in zip(bound, stored, strict=True)
+    )
+    return f"SELECT {columns} FROM (\n{statement}\n)"
+
+
+def _output_problems(model: Model, bound: Bound) -> Iterator[Problem]:
+    """Columns that a table cannot have."""
+    place = Place(model.place.file, model.sql_line)
+    yield from duplicate_columns(bound.schema, place)
+    for column in bound.schema:
+        if hint := cast_hint(stored_type(column.type)):
+            yield Problem(
+                place,
+                f"{model.name}.{column.name} is {column.type}, which Parquet cannot hold as it is",
+                fix=f"cast it to {hint}",
+            )
+
+
+def duplicate_columns(schema: Schema, place: Place) -> Iterator[Problem]:
+    """A Problem for each column name that comes twice."""
+    seen: set[str] = set()
+    for column in schema:
+        name = column.name.lower()
+        if name in seen:
+            yield Problem(
+                place, f"two columns are named `{column.name}`", fix="name one of them with AS"
+            )
+        seen.add(name)
+
+
+def contract_problems(model: Model, schema: Schema) -> Iterator[Problem]:
+    """Where a model's columns are not those that its header declares."""
+    types = {column.name.lower(): column.type for column in schema}
+    for column in model.columns:
+        found = types.get(column.name.lower())
+        if found is None:
+            yield _missing(model, column.name, schema, column.place)
+        elif column.type and column.type != found:
+            yield Problem(
+                column.place,
+                f"{model.name}.{column.name} is {found}",
+                column.type,
+                f"cast it in the query: CAST(… AS {column.type}) AS {column.name}",
+            )
+    if model.partition is not None and model.partition.column.lower() not in types:
+        yield _missing(model, model.partition.column, schema, model.place)
+
+
+def _missing(model: Model, column: str, schema: Schema, place: Place) -> Problem:
+    names = [each.name for each in schema]
+    fix = near_miss(column, names) or f"its columns are {listed(names)}"
+    return Problem(place, f"`{model.name}` has no column `{column}`", fix=fix)

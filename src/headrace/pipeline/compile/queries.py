@@ -1,0 +1,124 @@
+"""What is learned from one SQL text: takes nothing in, gives nouns; no I/O, no parser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from headrace.base.errors import Place, Problem
+from headrace.base.tables import Schema
+
+Lineage: TypeAlias = Mapping[str, tuple[str, ...]]
+"""Column -> the "table.column" names that it derives from, sorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class SqlText:
+    """The SQL in one of the user's files: `line` is the line of the file on which it starts."""
+
+    file: str
+    line: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A Problem whose place is still relative to the SQL text: both count from 1, 0 is unknown."""
+
+    line: int
+    column: int
+    found: str
+    expected: str = ""
+    fix: str = ""
+
+    def problem(self, sql: SqlText) -> Problem:
+        """The mistake at its place in the user's file."""
+        return Problem(place_in(sql, self.line, self.column), self.found, self.expected, self.fix)
+
+
+def place_in(sql: SqlText, line: int, column: int) -> Place:
+    """A position in the SQL text as a place in the user's file."""
+    return Place(sql.file, sql.line + max(line, 1) - 1, column)
+
+
+@dataclass(frozen=True, slots=True)
+class NameUse:
+    """A table or parameter that a query names, as the user wrote it, and where it did so first."""
+
+    name: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What the text alone says.
+
+    Attributes:
+        canonical: address of the parsed query: the same for every layout, comment and case.
+        statement: the text without its semicolon and what follows that.
+        tables: the tables that it reads, each once, in the order of their first use.
+        parameters: its `$name` parameters, likewise.
+        mistakes: what no query of a project may hold.
+    """
+
+    canonical: str
+    statement: str = ""
+    tables: tuple[NameUse, ...] = ()
+    parameters: tuple[NameUse, ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a query over tables of known columns gives: `schema` as the engine types it."""
+
+    schema: Schema
+    lineage: Lineage = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an endpoint's query over tables of known columns gives.
+
+    `sql` is its query with every parameter cast to its type; `types` are those types by name.
+    """
+
+    sql: str
+    types: Mapping[str, str]
+    bound: Bound
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleFacts:
+    """What one Python file says.
+
+    Attributes:
+        code: address of its syntax tree, without docstrings, comments, layout and `@model(…)`.
+        imports: what it may import from the project: (dots before the name, dotted name).
+    """
+
+    code: str
+    imports: tuple[tuple[int, str], ...] = ()
+
+
+class Analyst(Protocol):
+    """The one part of the compiler that needs an engine; made only when something is new.
+
+    `tables` map the name of each table that a query reads to its columns.
+    """
+
+    def parse(self, sql: str) -> Query:
+        """What the text alone says. A text that does not parse is a Query with its mistake."""
+        ...
+
+    def bind(self, sql: str, tables: Mapping[str, Schema]) -> Bound | Mistake:
+        """The columns of a query that parses, or why it has none."""
+        ...
+
+    def answer(
+        self, sql: str, tables: Mapping[str, Schema], types: Mapping[str, str]
+    ) -> Answer | tuple[Mistake, ...]:
+        """An endpoint's query, typed; `types` are the parameter types that the header gives."""
+        ...

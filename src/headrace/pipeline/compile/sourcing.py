@@ -1,0 +1,31 @@
+"""Follows lineage to its end: takes a query's direct inputs, gives columns of sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from headrace.pipeline.compile.graph import Relation
+from headrace.pipeline.compile.queries import Lineage
+
+
+def source_columns(lineage: Lineage, relations: Mapping[str, Relation]) -> Lineage:
+    """Column -> the "table.column" names of sources that it derives from, through all models.
+
+    A Python model says nothing of its columns' inputs: there the way ends at its own column.
+    """
+    known: dict[str, frozenset[str]] = {}
+
+    def ends(column: str) -> frozenset[str]:
+        if column not in known:
+            table, _, name = column.partition(".")
+            relation = relations[table]
+            if relation.sql:
+                known[column] = frozenset().union(*map(ends, relation.lineage[name]))
+            else:
+                known[column] = frozenset({column})
+        return known[column]
+
+    return {
+        name: tuple(sorted(frozenset().union(*map(ends, inputs))))
+        for name, inputs in lineage.items()
+    }
