@@ -167,7 +167,7 @@ def require_one_select(sql: str) -> frozenset[str]:
     try:
         statements = duckdb.extract_statements(sql)
     except duckdb.Error as exc:
-        raise UsageError(f"the query cannot be parsed: {exc}; expected one SELECT") from exc
+        raise UsageError(f"the query cannot be parsed; expected one SELECT; {exc}") from exc
     kinds = [str(statement.type).rpartition(".")[2] for statement in statements]
     if kinds != ["SELECT"]:
         found = " and ".join(kinds) or "nothing"

@@ -1,0 +1,255 @@
+"""Compiled endpoints: order, paging, addresses of answers, and what a query may cost."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from headrace.base.clock import SetClock
+from headrace.base.tables import Column
+from headrace.serve.columnar import RowStream
+from headrace.serve.endpoints import matches
+from headrace.store.snapshots import Parameter
+from tests.serve.conftest import Serve
+from tests.serve.shop import ALL_SALES, BY_STORE, SALES, Shop, endpoint, value_endpoint
+
+# Long enough that no machine finishes it, and in pieces small enough to be interrupted.
+ENDLESS = "(SELECT count(*) FROM range(100000000000) a(i), range(1000) b(j) WHERE i * j % 7 = 3)"
+
+
+def test_rows_keep_the_order_of_the_query(shop: Shop, serve: Serve) -> None:
+    shop.publish_sales(rows=50_000)
+    rows = serve(query_threads=4).rows("/sales?limit=50000")
+    assert rows == sorted(rows, key=lambda row: (row["day"], -row["store_id"]), reverse=True)
+    assert len(rows) == 50_000
+
+
+def test_pages_make_up_the_whole(shop: Shop, serve: Serve) -> None:
+    shop.publish_sales(rows=100)
+    client = serve()
+    pages = [client.rows(f"/sales?limit=30&offset={offset}") for offset in (0, 30, 60, 90, 120)]
+    assert [len(page) for page in pages] == [30, 30, 30, 10, 0]
+    assert [row for page in pages for row in page] == client.rows("/sales")
+
+
+def test_parameters_select_the_rows(shop: Shop, serve: Serve) -> None:
+    shop.publish_sales(rows=20)
+    assert serve().rows("/stores/3/sales?since=2024-01-03") == [
+        {"day": "2024-01-03", "revenue": "19.50"},
+        {"day": "2024-01-04", "revenue": "27.00"},
+    ]
+
+
+def test_one_answer_in_three_formats(shop: Shop, serve: Serve) -> None:
+    shop.publish_sales(rows=10)
+    client = serve()
+    assert client.get("/stores/1/sales.json").text == (
+        '[{"day":"2024-01-01","revenue":1.50},{"day":"2024-01-02","revenue":9.00}]\n'
+    )
+    assert client.get("/stores/1/sales", {"Accept": "application/x-ndjson"}).text == (
+        '{"day":"2024-01-01","revenue":1.50}\n{"day":"2024-01-02","revenue":9.00}\n'
+    )
+    response = client.get("/stores/1/sales.csv")
+    assert response.text == "day,revenue\r\n2024-01-01,1.50\r\n2024-01-02,9.00\r\n"
+    assert response.headers["content-disposition"] == 'attachment; filename="by_store.csv"'
+
+
+def test_headers_say_what_the_answer_is_of(shop: Shop, serve: Serve, clock: SetClock) -> None:
+    shop.publish_sales()
+    clock.advance(90)
+    headers = dict(serve().get("/sales").headers)
+    assert headers.pop("etag").startswith('W/"')
+    assert int(headers.pop("content-length")) > 0
+    assert headers == {
+        "x-snapshot": "1",
+        "x-data-age": "90",
+        "cache-control": "public, no-cache",
+        "vary": "Accept",
+        "content-type": "application/json",
+        "x-content-type-options": "nosniff",
+    }
+
+
+@pytest.mark.parametrize("url", ["/sales", "/stores/1/sales.csv?limit=3", "/sales?limit=0", "/no"])
+def test_head_has_the_headers_of_get(shop: Shop, serve: Serve, url: str) -> None:
+    shop.publish_sales()
+    client = serve()
+    head, get = client.request("HEAD", url), client.get(url)
+    assert (head.status_code, dict(head.headers)) == (get.status_code, dict(get.headers))
+    assert head.content == b""
+
+
+def test_a_publish_that_changes_nothing_read_keeps_the_tag(shop: Shop, serve: Serve) -> None:
+    sales = shop.table("sales", SALES.format(rows=10))
+    shop.publish(ALL_SALES, tables=(sales,))
+    client = serve()
+    before = client.get("/sales").headers["etag"]
+    shop.publish(ALL_SALES, BY_STORE, tables=(sales, shop.table("other", "SELECT 1 AS x")))
+    client.service.refresh()
+    after = client.get("/sales")
+    assert (after.headers["etag"], after.headers["x-snapshot"]) == (before, "2")
+
+
+def test_a_tag_names_rule_parameters_data_and_format(shop: Shop, serve: Serve) -> None:
+    shop.publish_sales(rows=10)
+    client = serve()
+    urls = ["/sales", "/sales?limit=5", "/sales?offset=1", "/sales.csv", "/stores/1/sales"]
+    tags = [client.get(url).headers["etag"] for url in urls]
+    shop.publish_sales(rows=11)
+    client.service.refresh()
+    tags.append(client.get("/sales").headers["etag"])
+    shop.publish(
+        replace(ALL_SALES, recipe="all_sales-2"),
+        tables=(shop.table("sales", SALES.format(rows=11)),),
+    )
+    client.service.refresh()
+    tags.append(client.get("/sales").headers["etag"])
+    assert len(set(tags)) == len(tags)
+    same = ["/sales?limit=100&offset=0", "/sales.json"]
+    assert {client.get(url).headers["etag"] for url in same} == {tags[-1]}
+
+
+def test_a_304_runs_no_query(shop: Shop, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.publish_sales()
+    client = serve()
+    tag = client.get("/sales").headers["etag"]
+
+    def never(*args: object) -> Any:
+        raise AssertionError("a query ran")
+
+    monkeypatch.setattr(RowStream, "rows", never)
+    response = client.get("/sales", {"If-None-Match": tag})
+    assert (response.status_code, response.content) == (304, b"")
+    assert response.headers["etag"] == tag
+    assert "content-type" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("none_match", "is_match"),
+    [
+        ('W/"a"', True),
+        ('"a"', True),
+        ('"b", W/"a"', True),
+        ("*", True),
+        ('"b"', False),
+        ("a", False),
+        ("", False),
+        ('"a', False),
+    ],
+)
+def test_tags_are_compared_weakly(none_match: str, is_match: bool) -> None:
+    assert matches(none_match, 'W/"a"') is is_match
+
+
+@pytest.mark.parametrize(
+    ("sql", "type_name", "encoded"),
+    [
+        ("'NaN'::DOUBLE", "DOUBLE", "null"),
+        ("1::DOUBLE / 0", "DOUBLE", "null"),
+        ("sum(x) FROM (SELECT 9223372036854775807 AS x UNION ALL SELECT 1)", "HUGEINT", str(2**63)),
+        ("'170141183460469231731687303715884105727'::HUGEINT", "HUGEINT", str(2**127 - 1)),
+        ("1.10::DECIMAL(38,2)", "DECIMAL(38,2)", "1.10"),
+        ("TIMESTAMPTZ '2024-06-01 12:00:00+02'", "TIMESTAMPTZ", '"2024-06-01T10:00:00Z"'),
+        ("TIMESTAMP '2024-06-01 12:00:00.5'", "TIMESTAMP", '"2024-06-01T12:00:00.500000"'),
+        ("'AB'::BLOB", "BLOB", '"QUI="'),
+        ("{'a': 1, 'b': [DATE '2024-01-01', NULL]}", "STRUCT", '{"a":1,"b":["2024-01-01",null]}'),
+        ("MAP {'x': 1}", "MAP", '{"x":1}'),
+        ("MAP {1: 'x'}", "MAP", '{"1":"x"}'),
+        ("MAP {{'a': 1}: 2}", "MAP", None),
+        ("'294247-01-10'::TIMESTAMP", "TIMESTAMP", '"294247-01-10 00:00:00"'),
+        ("INTERVAL 1 DAY", "INTERVAL", '"P1D"'),
+        ("'a'::ENUM('a', 'b')", "ENUM", '"a"'),
+        ("lower(md5('x'))::UUID", "UUID", '"9dd4e461-268c-8034-f5c8-564e155c67a6"'),
+        ("'x' || chr(0) || '\"é'", "VARCHAR", '"x\\u0000\\"é"'),
+        ("TIME '12:30:00'", "TIME", '"12:30:00"'),
+        ("'101'::BIT", "BIT", '"101"'),
+    ],
+)  # fmt: skip
+def test_every_type_has_a_json_form(
+    shop: Shop, serve: Serve, sql: str, type_name: str, encoded: str | None
+) -> None:
+    head, _, tail = sql.partition(" FROM ")
+    text = f"SELECT {head} AS value" + (f" FROM {tail}" if tail else "")
+    shop.publish(endpoint(text, (Column("value", type_name),)))
+    response = serve().get("/it")
+    assert response.status_code == 200
+    json.loads(response.content)
+    if encoded is not None:
+        assert response.text == f'[{{"value":{encoded}}}]\n'
+    assert serve().get("/it.csv").status_code == 200
+
+
+def test_text_with_anything_in_it_comes_back(shop: Shop, serve: Serve) -> None:
+    parameter = Parameter("x", "query", "VARCHAR", required=True)
+    shop.publish(value_endpoint("$x", "VARCHAR", parameter))
+    response = serve().get("/it?x=%00%22'%3B%20DROP%20VIEW%20sales%3B--%F0%9F%98%80")
+    assert response.json() == [{"value": "\0\"'; DROP VIEW sales;--😀"}]
+
+
+def test_a_list_parameter_is_bound_as_a_list(shop: Shop, serve: Serve) -> None:
+    parameter = Parameter("ids", "query", "INTEGER[]", required=False)
+    shop.publish(value_endpoint("list_sum($ids)", "HUGEINT", parameter))
+    assert serve().rows("/it?ids=3&ids=4") == [{"value": 7}]
+    assert serve().rows("/it") == [{"value": None}]
+
+
+def test_a_value_that_the_query_cannot_compute_is_422(shop: Shop, serve: Serve) -> None:
+    parameter = Parameter("x", "query", "BIGINT", required=True)
+    shop.publish(value_endpoint("$x + 9223372036854775807::BIGINT", "BIGINT", parameter))
+    response = serve().get("/it?x=1")
+    assert response.status_code == 422
+    assert response.json()["detail"] == "The query cannot be computed with these parameters."
+    assert serve().rows("/it?x=0") == [{"value": 2**63 - 1}]
+
+
+def test_a_query_that_fails_by_itself_is_500_without_insides(shop: Shop, serve: Serve) -> None:
+    sql = "SELECT CAST(name AS INTEGER) AS value FROM names"
+    names = shop.table("names", "SELECT 'secret' AS name")
+    shop.publish(endpoint(sql, (Column("value", "INTEGER"),), tables=("names",)), tables=(names,))
+    response = serve().get("/it")
+    assert response.status_code == 500
+    assert "secret" not in response.text
+
+
+def test_a_query_past_its_deadline_is_503_and_stops(shop: Shop, serve: Serve) -> None:
+    shop.publish(value_endpoint(ENDLESS, "BIGINT"), replace(ALL_SALES, path="/sales"),
+                 tables=(shop.table("sales", SALES.format(rows=5)),))  # fmt: skip
+    client = serve(deadline_seconds=0.2, workers=1, queue=0)
+    response = client.get("/it")
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+    assert response.json()["detail"] == "The query took longer than 0.2 s."
+    # The only worker is free again only once the query has really stopped.
+    while (again := client.get("/sales")).status_code == 503:
+        assert again.json()["type"] in (
+            "urn:headrace:problem:busy",
+            "urn:headrace:problem:deadline",
+        )
+    assert again.status_code == 200
+
+
+def test_a_large_answer_is_whole_in_every_format(shop: Shop, serve: Serve) -> None:
+    shop.publish_sales(rows=20_000)
+    client = serve()
+    rows = client.rows("/sales?limit=20000")
+    lines = client.get("/sales.ndjson?limit=20000").text.splitlines()
+    assert [json.loads(line, parse_float=str) for line in lines] == rows
+    assert client.get("/sales.csv?limit=20000").text.count("\r\n") == 20_001
+    assert "content-length" not in client.get("/sales?limit=20000").headers
+
+
+@pytest.mark.parametrize("rows", [2047, 2048, 2049, 4096])
+def test_answers_end_well_at_the_edge_of_a_piece(shop: Shop, serve: Serve, rows: int) -> None:
+    shop.publish_sales(rows=rows)
+    assert len(serve().rows("/sales?limit=50000")) == rows
+
+
+def test_a_query_without_paging_gives_all_of_its_rows(shop: Shop, serve: Serve) -> None:
+    parameter = Parameter("limit", "query", "INTEGER", required=False, default=3)
+    sql = "SELECT i AS value FROM range(10) AS numbers(i) LIMIT $limit"
+    shop.publish(endpoint(sql, (Column("value", "BIGINT"),), parameter, max_limit=0))
+    client = serve()
+    assert len(client.rows("/it")) == 3
+    assert len(client.rows("/it?limit=9")) == 9
