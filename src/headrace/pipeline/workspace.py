@@ -64,7 +64,7 @@ def plan_workspace(workspace: Workspace, environment: str) -> Plan:
     observed = _published_schemas(workspace, environment)
     while True:
         graph = compile_project(project, cache, observed)
-        plan = make_plan(graph, files, make_contract(graph), store, environment)
+        plan = make_plan(graph, files, make_contract(graph, cache), store, environment)
         shown = {
             version.recipe: version.schema
             for name, version in plan.reused.items()

@@ -23,6 +23,11 @@ def code_address(root: Path, file: str, cache: CompileCache) -> str:
     Raises:
         SyntaxError: one of the files is not Python.
     """
+    return address("code", code_files(root, file, cache))
+
+
+def code_files(root: Path, file: str, cache: CompileCache) -> dict[str, str]:
+    """`file` and the files below `root` that running it imports, each with its code's address."""
     codes: dict[str, str] = {}
     waiting = [file]
     while waiting:
@@ -32,7 +37,7 @@ def code_address(root: Path, file: str, cache: CompileCache) -> str:
         facts = _facts(root / path, cache)
         codes[path] = facts.code
         waiting.extend(_imported(root, path, facts))
-    return address("code", codes)
+    return codes
 
 
 def _facts(path: Path, cache: CompileCache) -> ModuleFacts:

@@ -1,0 +1,30 @@
+"""Makes the contract to publish: takes a compiled graph, gives a manifest and the code it names."""
+
+from __future__ import annotations
+
+from headrace.base.hashing import hash_bytes
+from headrace.pipeline.compile.cache import CompileCache
+from headrace.pipeline.compile.graph import Graph
+from headrace.pipeline.compile.python_code import code_files
+from headrace.pipeline.plan.plans import Contract
+from headrace.store.snapshots import Manifest, PythonModule
+
+
+def make_contract(graph: Graph, cache: CompileCache) -> Contract:
+    """The manifest of a graph: its endpoints, and its routers with what they import.
+
+    Serving reads no project file, so the text of every router, and of every project file that it
+    imports, goes into the store by its address.
+    """
+    project = graph.project
+    routers = {router.place.file for router in project.routers}
+    files = sorted({each for router in routers for each in code_files(project.root, router, cache)})
+    texts = {file: (project.root / file).read_bytes() for file in files}
+    modules = tuple(
+        PythonModule(path=file, object=hash_bytes(text), router=file in routers)
+        for file, text in texts.items()
+    )
+    return Contract(
+        manifest=Manifest(project.settings.name, graph.endpoints, modules),
+        modules={hash_bytes(text): text for text in texts.values()},
+    )
