@@ -76,6 +76,8 @@ MISTAKES = [
         "unique: c",
         "4:11: `c` is not a column here; expected one of `a`, `b`",
     ),
+    ("unique: ", "4:10: `unique` is empty; expected a text"),
+    ("accepted: x", "4:13: `accepted` is 'x'; expected a mapping `{column: …, values: …}`"),
     ("min: 5", "4:8: `min` is 5; expected a mapping `{column: …, value: …}`"),
     ("min: {column: a}", "4:8: `min` has no `value`; expected `value: …`"),
     (

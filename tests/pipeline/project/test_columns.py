@@ -13,6 +13,13 @@ COLUMN_KEYS = (
     "`references`, `description`"
 )
 MISTAKES = [
+    (
+        "a: {type: text, pattern: 'a{99999999999}'}",
+        (
+            "3:28: `pattern` is 'a{99999999999}'; expected a regular expression (one that is "
+            "shorter and repeats less)"
+        ),
+    ),
     ("a: {}", "3:3: the column `a` has no type; expected `a: TYPE` or a mapping with `type`"),
     ("a: timestampp", "3:6: `a` is 'timestampp'; expected a type; did you mean `timestamp`?"),
     (

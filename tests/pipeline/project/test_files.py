@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,12 @@ def test_a_file_that_is_not_utf8_is_a_problem(problems_of: ProblemsOf) -> None:
     assert problems_of({"models/a.sql": "SELECT 1\nAS caf\udce9"}) == (
         "models/a.sql:2: the byte 0xe9 is not UTF-8; expected UTF-8; save the file as UTF-8"
     )
+
+
+def test_a_pipe_is_never_opened(problems_of: ProblemsOf, tmp_path: Path) -> None:
+    (tmp_path / "checks").mkdir()
+    os.mkfifo(tmp_path / "checks" / "a.sql")
+    assert problems_of({}) == "checks/a.sql: this is not a file; expected a file with text"
 
 
 def test_a_dead_link_is_a_problem(problems_of: ProblemsOf, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from .conftest import Load, ProblemsOf
 MODEL_KEYS = "`key`, `columns`, `checks`, `partition`, `allow_empty`, `description`"
 
 SPLIT = [
+    ("SELECT 1 /* open ; SELECT 2", (), "SELECT 1 /* open ; SELECT 2", 1),
     ("SELECT 1", (), "SELECT 1", 1),
     ("\ufeffSELECT 1\r\nFROM a\r\n", (), "SELECT 1\nFROM a", 1),
     ("\n\n  SELECT 1;\n", (), "  SELECT 1", 3),

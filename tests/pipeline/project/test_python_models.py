@@ -80,7 +80,7 @@ def test_a_python_model_is_read_whole_and_never_runs(load: Load) -> None:
 
 MISTAKES = [
     ("def x(:\n", "1:7: this is not Python: invalid syntax"),
-    ("a = '\0'\n", ": this is not Python: source code string cannot contain null bytes"),
+    ("a = '\0'\n", "1: this is not Python: it holds a null byte"),
     (
         "def m(): ...\n",
         (
@@ -184,3 +184,8 @@ def test_a_mistake_in_a_python_model_is_told(
 def test_a_doubtful_escape_is_not_ours_to_warn_about(load: Load) -> None:
     [model] = load({"models/m.py": HEAD + "@model\ndef m():\n    return '\\d'\n"}).models
     assert model.name == "m"
+
+
+@pytest.mark.parametrize("text", ["-" * 100_000 + "1\n", "(" * 1000, "a." * 10_000 + "b\n"])
+def test_no_depth_ends_the_process(problems_of: ProblemsOf, text: str) -> None:
+    assert problems_of({"models/m.py": text}).startswith("models/m.py")

@@ -17,6 +17,8 @@ from headrace.pipeline.project.python_models import FRAMES
 from headrace.pipeline.project.settings import RUN_KEYS, SERVE_KEYS, STORE_KEYS
 from headrace.pipeline.project.sources import SOURCE_KEYS
 
+from .conftest import Load
+
 PAGE = Path(__file__).parents[3] / "docs" / "project.md"
 
 
@@ -52,3 +54,19 @@ def test_the_page_lists_exactly_the_known_keys(section: str) -> None:
 def test_the_page_names_every_frame() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert [frame for frame in FRAMES if f"`{frame}`" not in page] == []
+
+
+def test_the_examples_of_the_page_load(load: Load) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```(yaml|sql|python)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    [source, model, function, _, endpoint] = [text for _, text in blocks]
+    project = load(
+        {
+            "sources/orders.yaml": source,
+            "models/daily_revenue.sql": model,
+            "models/customer_segments.py": function,
+            "endpoints/store_revenue.sql": endpoint,
+        }
+    )
+    assert [model.name for model in project.models] == ["customer_segments", "daily_revenue"]
+    assert project.endpoints[0].defaults == {"since": "2024-01-01"}

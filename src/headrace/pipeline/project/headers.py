@@ -28,7 +28,7 @@ _BLANK = re.compile(r"(?:\s+|--[^\n]*)*")
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 # What cannot be cut at a `;`: comments, texts, quoted names and dollar-quoted texts.
 _PIECE = re.compile(
-    r"--[^\n]*|(?<![A-Za-z0-9_])[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\""
+    r"--[^\n]*|(?<![A-Za-z0-9_])[eE]'(?:[^'\\]|\\.|'')*'|'[^']*(?:''[^']*)*'|\"[^\"]*(?:\"\"[^\"]*)*\""
     r"|(?<![A-Za-z0-9_$])\$((?:[A-Za-z_][A-Za-z0-9_]*)?)\$.*?\$\1\$"
     r"|/\*|;",
     re.DOTALL,

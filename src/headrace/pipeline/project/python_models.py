@@ -41,6 +41,9 @@ def parse_python(text: str, file: str) -> ast.Module:
     Raises:
         Misread: not Python.
     """
+    if "\0" in text:
+        place = Place(file, text.count("\n", 0, text.index("\0")) + 1)
+        raise Misread(Problem(place, "this is not Python: it holds a null byte"))
     try:
         # A doubtful escape in the user's text is not ours to warn about.
         with warnings.catch_warnings():
@@ -49,9 +52,10 @@ def parse_python(text: str, file: str) -> ast.Module:
     except SyntaxError as exc:
         place = Place(file, exc.lineno or 0, max(exc.offset or 0, 0))
         raise Misread(Problem(place, f"this is not Python: {exc.msg}")) from exc
-    except (ValueError, RecursionError, MemoryError) as exc:
-        reason = str(exc) or "nested too deeply"
-        raise Misread(Problem(Place(file), f"this is not Python: {reason}")) from exc
+    except ValueError as exc:
+        raise Misread(Problem(Place(file), f"this is not Python: {exc}")) from exc
+    except (RecursionError, MemoryError) as exc:
+        raise Misread(Problem(Place(file), "this is nested too deeply")) from exc
 
 
 def read_python_model(name: str, file: str, text: str, problems: Problems) -> Model | None:

@@ -264,7 +264,7 @@ def _regex_fault(pattern: str) -> str:
     except re.error as exc:
         return str(exc)
     except (RecursionError, OverflowError):
-        return "one that is shorter"
+        return "one that is shorter and repeats less"
     return ""
 
 
