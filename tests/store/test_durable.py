@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -154,13 +155,18 @@ def test_the_power_cut_notices_a_missing_sync_of_a_file(tmp_path: Path) -> None:
 class _LostAnswer(QuickDisk):
     """The link is made, but the answer is an error, as over a network."""
 
+    def __init__(self, number: int) -> None:
+        self.number = number
+
     def link(self, source: Path, target: Path) -> None:
         super().link(source, target)
-        raise OSError(errno.EIO, "Input/output error")
+        raise OSError(self.number, os.strerror(self.number))
 
 
-def test_an_error_after_the_link_is_a_publish(tmp_path: Path) -> None:
-    store = Store.open(tmp_path, disk=_LostAnswer())
+@pytest.mark.parametrize("number", [errno.EIO, errno.EEXIST])
+def test_an_error_after_the_link_is_a_publish(tmp_path: Path, number: int) -> None:
+    """EEXIST: the link was sent twice, and the second found what the first had made."""
+    store = Store.open(tmp_path, disk=_LostAnswer(number))
     ref = publish(store, 1)
     assert store.head("prod") == ref
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from headrace.base.clock import SetClock
 from headrace.base.errors import CorruptObject, NotFound, StoreError
 from headrace.base.tables import Cell, Version
+from headrace.store.durable import locked
 from headrace.store.garbage import Collected
 from headrace.store.leases import Lease
 from headrace.store.snapshots import Manifest, PythonModule, Ref, Snapshot
@@ -91,6 +94,32 @@ def test_young_and_newest_snapshots_are_kept(store: Store, clock: SetClock) -> N
     assert store.collect(keep_days=7, keep_last=1).snapshots == 1
     assert store.collect(keep_days=0, keep_last=0).snapshots == 1
     assert [ref.number for ref in store.history("prod")] == [5]  # the head always stays
+
+
+class _LockedDisk(QuickDisk):
+    """Notes, at each removal, which of the locks somebody else could have."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.free: list[bool] = []
+
+    def unlink(self, path: Path) -> None:
+        for name in ("sweep.lock", "runs.lock"):
+            with locked(self.root / name, wait=False) as is_held:
+                self.free.append(is_held)
+        super().unlink(path)
+
+
+def test_nobody_publishes_pins_or_begins_a_run_while_gc_removes(
+    store: Store, clock: SetClock
+) -> None:
+    for number in (1, 2):
+        publish(store, number)
+    clock.advance(8 * DAY)
+    store.collect(keep_last=1)
+    disk = _LockedDisk(store.root)
+    assert Store.open(store.root, disk=disk, clock=clock).collect(keep_last=1).files == 5
+    assert disk.free == [False] * 10
 
 
 def test_a_dry_run_says_what_would_go_and_removes_nothing(store: Store, clock: SetClock) -> None:
@@ -269,6 +298,38 @@ def test_gc_may_be_stopped_anywhere(tmp_path: Path, clock: SetClock, fault: dict
         _collect_twice(after, keep_last=1)
         after.collect(keep_last=1)
         assert len(_names(after)) == 5
+
+
+def test_readers_see_whole_snapshots_while_publishes_and_gc_go_on(tmp_path: Path) -> None:
+    publisher = Store.open(tmp_path, disk=QuickDisk())
+    publish(publisher, 0)
+    done = threading.Event()
+    with ThreadPoolExecutor(3) as readers:
+        reads = [readers.submit(_read_until, tmp_path, done) for _ in range(3)]
+        removed = 0
+        try:
+            for number in range(1, 40):
+                publish(publisher, number)
+                removed += publisher.collect(keep_days=-1, keep_last=1, grace_seconds=0).files
+        finally:
+            done.set()
+        assert all(read.result() > 0 for read in reads)
+    assert removed > 100
+
+
+def _read_until(root: Path, done: threading.Event) -> int:
+    """Read the head again and again; the number of snapshots that were read."""
+    count = 0
+    while not (count and done.is_set()):
+        store = Store.open(root, disk=QuickDisk())
+        head = store.head("prod")
+        assert head is not None
+        with suppress(NotFound):  # gone between the two lines: look again
+            with store.pin(head, holder="test"):
+                found = read(store, head)
+            assert len({line.split()[1] for line in found.values()}) == 1
+            count += 1
+    return count
 
 
 @settings(
