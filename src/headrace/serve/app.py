@@ -194,7 +194,7 @@ class Service:
 
     def _require_size(self, scope: Scope) -> None:
         """Refuse what is too long before anything looks into it."""
-        url = len(scope.get("raw_path") or scope["path"].encode()) + len(scope["query_string"])
+        url = len(_raw_path(scope)) + len(scope["query_string"])
         if url > self.settings.max_url_bytes:
             raise Refused(problem(414, f"The URL is over {self.settings.max_url_bytes} bytes."))
         size = sum(len(name) + len(value) for name, value in scope["headers"])
@@ -268,8 +268,13 @@ class _LimitedBody:
 
 def _segments(scope: Scope) -> list[str]:
     """The path's segments, decoded one by one: `%2F` is part of a value, not a separator."""
-    raw: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape")
-    return [decoded(part, plus_is_space=False) for part in raw.lstrip(b"/").split(b"/")]
+    parts = _raw_path(scope).removeprefix(b"/").split(b"/")
+    return [decoded(part, plus_is_space=False) for part in parts]
+
+
+def _raw_path(scope: Scope) -> bytes:
+    raw: bytes | None = scope.get("raw_path")
+    return raw or scope["path"].encode("utf-8", "surrogateescape")
 
 
 def _page(edition: Edition, scope: Scope) -> Answer | None:

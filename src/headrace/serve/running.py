@@ -84,7 +84,13 @@ def listen(listening: Listening) -> socket.socket:
 
 def run(service: Service, listener: socket.socket, listening: Listening) -> None:
     """Serve on a listening socket until SIGTERM or SIGINT."""
-    config = uvicorn.Config(
+    config = configured(service, listening)
+    LameDuckServer(config, service, listening).run(sockets=[listener])
+
+
+def configured(service: Service, listening: Listening) -> uvicorn.Config:
+    """What uvicorn is told."""
+    return uvicorn.Config(
         service,
         log_level="warning",
         access_log=False,
@@ -96,7 +102,6 @@ def run(service: Service, listener: socket.socket, listening: Listening) -> None
         proxy_headers=False,
         timeout_graceful_shutdown=max(1, round(listening.grace_seconds)),
     )
-    LameDuckServer(config, service, listening).run(sockets=[listener])
 
 
 class LameDuckServer(uvicorn.Server):

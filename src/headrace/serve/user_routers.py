@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
+from http import HTTPStatus
 from importlib.machinery import ModuleSpec
 from itertools import count
 from pathlib import Path, PurePosixPath
@@ -24,7 +25,7 @@ from starlette.responses import Response
 
 from headrace.base.errors import UsageError
 from headrace.serve.answers import Answer
-from headrace.serve.problems import ParameterError, internal, parameter_problem, problem
+from headrace.serve.problems import ParameterError, internal, not_found, parameter_problem, problem
 from headrace.store.snapshots import Manifest, PythonModule
 from headrace.store.store import Store
 
@@ -136,6 +137,8 @@ def _invalid(_: Request, exc: Exception) -> Response:
 
 def _refused(_: Request, exc: Exception) -> Response:
     assert isinstance(exc, HTTPException)
+    if (exc.status_code, exc.detail) == (404, HTTPStatus.NOT_FOUND.phrase):
+        return _response(not_found())
     headers = {
         name: value for name, value in (exc.headers or {}).items() if name.lower() != "content-type"
     }

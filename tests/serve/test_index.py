@@ -1,0 +1,44 @@
+"""The page at / lists what is served, as JSON or as a page that needs nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.serve.conftest import Serve
+from tests.serve.shop import ALL_SALES, SALES, Shop
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def test_the_index_lists_endpoints(shop: Shop, serve: Serve) -> None:
+    ref = shop.publish_sales()
+    assert serve().get("/").json() == {
+        "project": "shop",
+        "snapshot": 1,
+        "published_at": ref.at,
+        "openapi": "/openapi.json",
+        "endpoints": [
+            {
+                "name": "by_store",
+                "path": "/stores/{store_id}/sales",
+                "description": "What a store sold, day by day.",
+            },
+            {"name": "all_sales", "path": "/sales", "description": ""},
+        ],
+    }
+
+
+def test_a_browser_gets_a_page_without_anything_foreign(shop: Shop, serve: Serve) -> None:
+    shop.publish_sales()
+    response = serve().get("/", BROWSER)
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert response.headers["content-security-policy"].startswith("default-src 'none'; style-src")
+    assert '<a href="/sales">/sales</a>' in response.text
+    assert "<script" not in response.text
+    assert "http://" not in response.text.replace("http://test", "")
+
+
+def test_stored_text_cannot_become_markup(shop: Shop, serve: Serve) -> None:
+    evil = replace(ALL_SALES, description="<img src=x onerror=alert(1)>")
+    shop.publish(evil, tables=(shop.table("sales", SALES.format(rows=1)),))
+    assert "<img" not in serve().get("/", BROWSER).text

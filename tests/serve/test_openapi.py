@@ -1,0 +1,124 @@
+"""One document describes everything that is served."""
+
+from __future__ import annotations
+
+import json
+
+from headrace.base.tables import Column
+from headrace.serve.openapi import row_schema, type_schema
+from headrace.store.snapshots import Parameter
+from tests.serve.conftest import Serve
+from tests.serve.shop import BY_STORE, SALES, Shop, value_endpoint
+
+
+def test_an_endpoint_is_described_by_its_contract(shop: Shop, serve: Serve) -> None:
+    shop.publish_sales()
+    document = serve().get("/openapi.json").json()
+    assert document["openapi"] == "3.1.0"
+    assert document["info"] == {"title": "shop", "version": "1"}
+    operation = document["paths"][BY_STORE.path]["get"]
+    assert operation["description"] == "What a store sold, day by day."
+    assert operation["parameters"] == [
+        {
+            "name": "store_id",
+            "in": "path",
+            "required": True,
+            "description": "Which store.",
+            "schema": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
+        },
+        {
+            "name": "since",
+            "in": "query",
+            "required": False,
+            "schema": {"type": "string", "format": "date", "default": "2024-01-01"},
+        },
+        {
+            "name": "limit",
+            "in": "query",
+            "required": False,
+            "description": "The most rows to answer with.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": 5000, "default": 100},
+        },
+        {
+            "name": "offset",
+            "in": "query",
+            "required": False,
+            "description": "Rows to leave out at the start.",
+            "schema": {"type": "integer", "minimum": 0, "maximum": 2**63 - 1, "default": 0},
+        },
+    ]
+    assert sorted(operation["responses"]) == ["200", "304", "406", "422", "503"]
+    content = operation["responses"]["200"]["content"]
+    assert sorted(content) == ["application/json", "application/x-ndjson", "text/csv"]
+    assert content["application/json"]["schema"]["items"] == {
+        "type": "object",
+        "required": ["day", "revenue"],
+        "properties": {
+            "day": {"type": ["string", "null"], "format": "date"},
+            "revenue": {"type": ["number", "null"]},
+        },
+    }
+
+
+def test_every_reference_leads_somewhere(shop: Shop, serve: Serve) -> None:
+    shop.publish_sales()
+    text = serve().get("/openapi.json").text
+    document = json.loads(text)
+    names = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
+    assert names <= set(document["components"]["schemas"])
+
+
+def test_rules_of_a_parameter_are_described(shop: Shop, serve: Serve) -> None:
+    parameter = Parameter(
+        "codes", "query", "VARCHAR[]", required=False, default="A", enum=("A", "B"), pattern="[AB]"
+    )
+    shop.publish(value_endpoint("$codes", "VARCHAR[]", parameter))
+    document = serve().get("/openapi.json").json()
+    assert document["paths"]["/it"]["get"]["parameters"][0]["schema"] == {
+        "type": "array",
+        "items": {"type": "string", "enum": ["A", "B"], "pattern": "^(?:[AB])$"},
+        "default": ["A"],
+    }
+
+
+def test_a_users_router_is_part_of_it(shop: Shop, serve: Serve) -> None:
+    code = (
+        "from fastapi import APIRouter\nfrom pydantic import BaseModel\n"
+        "router = APIRouter()\nclass Quote(BaseModel):\n    price: float\n"
+        "@router.post('/quotes')\ndef quote(body: Quote) -> Quote: return body\n"
+    )
+    sales = shop.table("sales", SALES.format(rows=1))
+    shop.publish(BY_STORE, tables=(sales,), modules={"endpoints/q.py": code})
+    document = serve().get("/openapi.json").json()
+    assert sorted(document["paths"]) == ["/quotes", BY_STORE.path]
+    assert {"Problem", "Quote"} <= set(document["components"]["schemas"])
+
+
+def test_types_have_schemas() -> None:
+    assert type_schema("TINYINT") == {"type": "integer", "minimum": -128, "maximum": 127}
+    assert type_schema("INTERVAL") == {"type": "string"}
+    assert type_schema("MAP(VARCHAR, INTEGER)") == {"type": "object"}
+    assert type_schema("DATE[3]")["items"] == {"type": ["string", "null"], "format": "date"}
+    assert type_schema('STRUCT(a DECIMAL(4,1), "b, ""c" STRUCT(d BOOLEAN[]))') == {
+        "type": "object",
+        "properties": {
+            "a": {"type": ["number", "null"]},
+            'b, "c': {
+                "type": ["object", "null"],
+                "properties": {
+                    "d": {
+                        "type": ["array", "null"],
+                        "items": {"type": ["boolean", "null"]},
+                    }
+                },
+            },
+        },
+    }
+
+
+def test_only_what_can_be_null_is_nullable() -> None:
+    columns = (Column("a", "DATE", nullable=False), Column("b", "DOUBLE", nullable=False))
+    assert row_schema(columns)["properties"] == {
+        "a": {"type": "string", "format": "date"},
+        "b": {"type": ["number", "null"]},
+    }
