@@ -22,7 +22,7 @@ from headrace.cli.options import environment_option, host_option, port_option, p
 from headrace.cli.printing import counted, faint
 
 _GRACE_SECONDS = 10
-_POLL_MILLISECONDS = 500
+_POLL_MILLISECONDS = 200
 _NAMED = 3
 
 
@@ -43,10 +43,14 @@ def command(
     _end_like_interrupt(signal.SIGTERM, signal.SIGHUP)
     opened = open_project(folder)
     target = ["--project", str(opened.root), "--environment", opened.environment(environment)]
-    run_command("run", target)
     address = [*_given("--host", host), *_given("--port", port)]
+    watched = changes(opened.root, opened.settings.store)
+    # It watches from here on, so what is saved during the first run is not missed.
+    next(watched)
+    run_command("run", target)
+    click.echo(faint(f"Watching {opened.root}: what you save is built and published."))
     with serving([*target, *address]) as server:
-        for paths in changes(opened.root, opened.settings.store):
+        for paths in watched:
             if server.poll() is not None:
                 ctx.exit(server.returncode)
             if paths:

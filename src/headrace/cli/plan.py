@@ -47,8 +47,9 @@ def print_plan(plan: Plan) -> None:
     """Print a plan for people."""
     click.echo(f"For {plan.environment}, where {_published(plan)} published:")
     click.echo()
-    print_section(f"Build {counted(len(plan.steps), 'table')}" if plan.steps else "", _steps(plan))
-    print_section("Publish, because", "\n".join(f"  {reason}" for reason in plan.reasons))
+    print_section(f"Build {counted(len(plan.steps), 'table')}", _steps(plan))
+    also = "Also" if plan.steps else "Publish, because"
+    print_section(also, "\n".join(f"  {reason}" for reason in plan.reasons))
     print_section("API", contract_lines(plan.changes))
     if plan.deferred:
         names = ", ".join(plan.deferred)

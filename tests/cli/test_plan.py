@@ -1,0 +1,94 @@
+"""`headrace plan` says what a run would do, in words, and imports no engine to do so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from headrace.cli.new import write_skeleton
+from tests.cli.shops import call
+from tests.cli.test_main import loaded_by
+
+MODEL = Path("models", "daily_revenue.sql")
+ENGINES = {"duckdb", "sqlglot", "pyarrow", "fastapi", "sqlalchemy", "rich"}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A small project that has never run."""
+    write_skeleton(tmp_path / "shop")
+    return tmp_path / "shop"
+
+
+@pytest.fixture
+def built(project: Path) -> Path:
+    """The same, run once."""
+    assert call("run", "-C", str(project)).exit_code == 0
+    return project
+
+
+def test_a_new_project_is_all_new(project: Path) -> None:
+    result = call("plan", "-C", str(project))
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines()[:5] == [
+        "For prod, where nothing is published:",
+        "",
+        "Build 2 tables",
+        "  orders         it is new (2 files)",
+        "  daily_revenue  it is new",
+    ]
+    assert "  added  store_revenue  GET /stores/{store_id}/revenue" in result.stdout
+    assert result.stdout.endswith("`headrace run` does it.\n")
+
+
+def test_nothing_to_do_is_said(built: Path) -> None:
+    assert call("plan", "-C", str(built)).stdout == (
+        "Nothing to do: everything is built and published (snapshot 1)\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_nothing_to_do_is_found_without_an_engine(command: str, built: Path) -> None:
+    assert loaded_by([command, "-C", str(built)]) & ENGINES == set()
+
+
+def test_a_changed_field_is_announced_to_the_users_of_the_api(built: Path) -> None:
+    endpoint = built / "endpoints" / "store_revenue.sql"
+    endpoint.write_text(endpoint.read_text().replace(", orders", ", orders AS purchases"))
+    lines = call("plan", "-C", str(built)).stdout.splitlines()
+    start = lines.index("API")
+    assert lines[start + 1 : start + 3] == [
+        "  changed  store_revenue  field orders (BIGINT) removed",
+        "  changed  store_revenue  field purchases (BIGINT) added",
+    ]
+
+
+def test_json_has_steps_and_reasons(built: Path) -> None:
+    model = built / MODEL
+    model.write_text(model.read_text().replace("count(*)", "count(*) + 1"))
+    answer = json.loads(call("plan", "-C", str(built), "--json").stdout)
+    assert (answer["environment"], answer["snapshot"], answer["nothing_to_do"]) == (
+        "prod",
+        1,
+        False,
+    )
+    assert answer["steps"] == [
+        {
+            "table": "daily_revenue",
+            "kind": "model",
+            "reasons": ["its SQL changed"],
+            "files": [],
+        }
+    ]
+
+
+def test_outside_a_project_it_says_how_to_begin_one(tmp_path: Path) -> None:
+    result = call("plan", "-C", str(tmp_path))
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"error: headrace.toml: there is no such file in {str(tmp_path)!r} or in a folder above it;"
+        " run `headrace new NAME` to start a project\n"
+        "1 problem in the project's files; nothing ran\n"
+    )

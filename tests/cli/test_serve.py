@@ -1,0 +1,81 @@
+"""`headrace serve` says where it listens and what it serves, and ends without an error."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from headrace.cli.serve import url
+from tests.cli.shops import Shop
+
+ENDS_WITHIN_SECONDS = 30
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """A real server on a free port, and the lines that it printed before it answers."""
+    command = [sys.executable, "-m", "headrace.cli.main", "serve", "-C", str(folder), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            lines = [server.stdout.readline()]
+            while "Ctrl-C" not in lines[-1] and "nothing is published" not in lines[-1]:
+                lines.append(server.stdout.readline())
+                assert lines[-1], lines
+            yield server, lines
+        finally:
+            server.kill()
+
+
+def test_it_names_its_address_and_endpoints_and_answers(shop: Shop) -> None:
+    shop.publish({"orders": "SELECT 7 AS store_id, DATE '2024-01-01' AS day, 1.50 AS revenue"})
+    with serving(shop.root) as (server, lines):
+        found = re.fullmatch(r"shop, prod: (http://127\.0\.0\.1:\d+)\n", lines[0])
+        assert found is not None
+        assert lines[1:-1] == [
+            "  GET  /stores/{store_id}/revenue  Revenue of one store.\n",
+            "  GET  /openapi.json               all of it for machines\n",
+        ]
+        with urllib.request.urlopen(f"{found[1]}/stores/7/revenue") as answer:
+            assert answer.read() == b'[{"day":"2024-01-01","revenue":1.50}]\n'
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(ENDS_WITHIN_SECONDS) == 0
+
+
+def test_an_empty_environment_is_served_until_there_is_something(shop: Shop) -> None:
+    with serving(shop.root) as (server, lines):
+        assert lines[-1] == "  nothing is published yet; `headrace run` publishes\n"
+        # An answer: it has begun to handle signals.
+        urllib.request.urlopen(f"{lines[0].split()[-1]}/livez").close()
+        server.send_signal(signal.SIGINT)
+        assert server.wait(ENDS_WITHIN_SECONDS) == 130
+
+
+def test_a_taken_port_is_the_users_mistake(shop: Shop) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = shop.call("serve", "--port", str(port))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"error: 127.0.0.1:{port}: cannot listen there: ")
+
+
+def test_an_open_address_must_be_meant(shop: Shop) -> None:
+    result = shop.call("serve", "--host", "0.0.0.0")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error: 0.0.0.0: other machines could reach it, and nothing asks who they are; expected"
+        " 127.0.0.1, ::1 or localhost; add --allow-unauthenticated if everybody there may read"
+        " everything\n"
+    )
+
+
+def test_an_ipv6_address_is_in_brackets() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert url("::1", listener) == f"http://[::1]:{listener.getsockname()[1]}"
