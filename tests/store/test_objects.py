@@ -10,8 +10,9 @@ import pytest
 
 from headrace.base.clock import SetClock
 from headrace.base.errors import CorruptObject, NotFound
+from headrace.base.hashing import hash_bytes
 from headrace.store.store import Store
-from tests.store.disks import QuickDisk
+from tests.store.disks import PowerCutDisk, QuickDisk
 
 
 @pytest.fixture
@@ -63,3 +64,15 @@ def test_putting_a_damaged_object_again_repairs_it(store: Store) -> None:
     path.write_bytes(b"hellp")
     assert store.put_object(b"hello") == address
     assert store.get_object(address) == b"hello"
+
+
+def test_an_object_whose_writer_was_killed_is_brought_to_disk_by_the_next(tmp_path: Path) -> None:
+    disk = PowerCutDisk()
+    store = Store.open(tmp_path / "store", disk=disk)
+    store.put_object(b"another")
+    path = store.root / "objects" / hash_bytes(b"hello")
+    path.write_bytes(b"hello")
+    disk.contents[path.stat().st_ino] = b"hello"  # the bytes are on disk, the name is not
+    address = store.put_object(b"hello")
+    disk.cut(store.root)
+    assert Store.open(store.root).get_object(address) == b"hello"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from headrace.base.errors import Conflict, CorruptObject, NotFound, UsageError
+from headrace.store.refs import Refs
 from headrace.store.sealing import seal
 from headrace.store.store import Store
 from tests.store.disks import QuickDisk, build, content, publish, read, snapshot_of
@@ -177,6 +178,26 @@ def test_a_ref_that_gc_removes_during_a_listing_is_left_out(store: Store) -> Non
     (refs / "1").unlink()
     (refs / "1").symlink_to("gone")
     assert [ref.number for ref in store.history("prod")] == [2]
+
+
+def test_a_head_that_gc_removes_while_it_is_read_gives_way_to_the_next(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(store, 1)
+    listed, numbers = Refs.numbers, []
+
+    def publish_after(refs: Refs, environment: str) -> list[int]:
+        numbers.append(listed(refs, environment))
+        if len(numbers) == 1:
+            monkeypatch.setattr(Refs, "numbers", listed)
+            publish(store, 2)
+            store.collect(keep_days=-1, keep_last=1)
+        return numbers[0]
+
+    monkeypatch.setattr(Refs, "numbers", publish_after)
+    head = store.head("prod")
+    assert head is not None
+    assert head.number == 2
 
 
 _RACER = """

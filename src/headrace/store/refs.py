@@ -41,8 +41,11 @@ class Refs:
 
     def head(self, environment: str) -> Ref | None:
         """What is published; None when nothing ever was."""
-        numbers = self.numbers(environment)
-        return self._read(environment, numbers[-1]) if numbers else None
+        while numbers := self.numbers(environment):
+            # Between the two lines a newer one may be published, and gc remove this one.
+            with contextlib.suppress(FileNotFoundError):
+                return self._read(environment, numbers[-1])
+        return None
 
     def get(self, environment: str, number: int) -> Ref:
         """One published step.
