@@ -27,9 +27,9 @@ class Started(LameDuckServer):
 
 @contextmanager
 def serving(
-    shop: Shop, settings: ServeSettings, server: list[Started] | None = None
+    shop: Shop, settings: ServeSettings, servers: list[Started] | None = None
 ) -> Iterator[str]:
-    """Serve a shop; gives the URL to ask. `server` receives the server."""
+    """Serve a shop; gives the URL to ask, and adds the server to `servers`."""
     service = create_app(shop.store, "prod", settings)
     with listen(QUICK) as listener:
         started = Started(configured(service, QUICK), service, QUICK)

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -23,6 +23,8 @@ from headrace.store.snapshots import (
     Snapshot,
 )
 from headrace.store.store import Store
+
+Result = TypeVar("Result")
 
 SALES = """
 SELECT CAST(i % 5 AS INTEGER) AS store_id, DATE '2024-01-01' + CAST(i // 5 AS INTEGER) AS day,
@@ -191,6 +193,6 @@ async def _raw(service: Service, given: Mapping[str, object]) -> tuple[int, dict
     return int(sent[0]["status"]), headers, body
 
 
-def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
     """What a coroutine returns."""
     return asyncio.run(coroutine)

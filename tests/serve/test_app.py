@@ -207,7 +207,7 @@ def test_the_lifespan_opens_and_closes(shop: Shop, serve: Serve) -> None:
             client.service._watcher.release(edition)
 
     async def lifespan() -> None:
-        await client.service({"type": "lifespan"}, receive, send)  # type: ignore[arg-type]  # plain dicts do
+        await client.service({"type": "lifespan"}, receive, send)
 
     run(lifespan())
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
@@ -223,7 +223,7 @@ def test_a_websocket_is_closed(sales: Client) -> None:
         sent.append(message)
 
     async def connect() -> None:
-        await sales.service({"type": "websocket"}, nothing, send)  # type: ignore[arg-type]  # plain dicts do
+        await sales.service({"type": "websocket"}, nothing, send)
 
     run(connect())
     assert sent == [{"type": "websocket.close", "code": 1000}]

@@ -22,7 +22,7 @@ def test_a_port_in_use_is_a_clear_error() -> None:
         with pytest.raises(UsageError) as caught:
             listen(Listening(port=port))
     assert str(caught.value) == (
-        f"127.0.0.1:{port}: cannot listen there: Address already in use; expected a free port "
+        f"127.0.0.1:{port}: cannot listen there: address already in use; expected a free port "
         "of this machine; stop what listens there, or choose another with --port"
     )
     assert caught.value.exit_code == 2
@@ -44,10 +44,21 @@ def test_other_machines_are_let_in_when_it_is_meant() -> None:
         assert listener.getsockname()[0] == "0.0.0.0"
 
 
-@pytest.mark.parametrize("port", [-1, 65536])
-def test_a_port_that_is_none_is_a_clear_error(port: int) -> None:
-    with pytest.raises(UsageError, match=rf"^127\.0\.0\.1:{port}: cannot listen there: "):
-        listen(Listening(port=port))
+@pytest.mark.parametrize(
+    ("host", "port", "reason"),
+    [
+        ("127.0.0.1", -1, "there is no such port"),
+        ("127.0.0.1", 65536, "there is no such port"),
+        ("no such host", 8000, "there is no such host"),
+    ],
+)
+def test_an_address_that_is_none_is_a_clear_error(host: str, port: int, reason: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        listen(Listening(host=host, port=port, allow_unauthenticated=True))
+    assert str(caught.value) == (
+        f"{host}:{port}: cannot listen there: {reason}; expected a free port "
+        "of this machine; stop what listens there, or choose another with --port"
+    )
 
 
 def test_it_answers_over_a_socket(shop: Shop) -> None:

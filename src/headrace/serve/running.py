@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import signal
 import socket
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from headrace.serve.settings import DEFAULT_SETTINGS, ServeSettings
 from headrace.store.store import Store
 
 _BACKLOG = 2048
+_LARGEST_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +70,23 @@ def listen(listening: Listening) -> socket.socket:
     """
     if not listening.allow_unauthenticated:
         _require_loopback(listening.host)
-    where = f"{listening.host}:{listening.port}"
+    if not 0 <= listening.port <= _LARGEST_PORT:
+        raise _cannot_listen(listening, "there is no such port")
+    address = (listening.host, listening.port)
     try:
-        family = socket.getaddrinfo(listening.host, listening.port)[0][0]
-        return socket.create_server(
-            (listening.host, listening.port), family=family, backlog=_BACKLOG
-        )
-    except (OSError, OverflowError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
-        raise UsageError(
-            f"{where}: cannot listen there: {reason}; expected a free port of this machine; "
-            "stop what listens there, or choose another with --port"
-        ) from exc
+        family = socket.getaddrinfo(*address)[0][0]
+        return socket.create_server(address, family=family, backlog=_BACKLOG)
+    except socket.gaierror as exc:
+        raise _cannot_listen(listening, "there is no such host") from exc
+    except OSError as exc:
+        raise _cannot_listen(listening, os.strerror(exc.errno or 0).lower()) from exc
+
+
+def _cannot_listen(listening: Listening, reason: str) -> UsageError:
+    return UsageError(
+        f"{listening.host}:{listening.port}: cannot listen there: {reason}; expected a free port "
+        "of this machine; stop what listens there, or choose another with --port"
+    )
 
 
 def run(service: Service, listener: socket.socket, listening: Listening) -> None:
