@@ -78,6 +78,10 @@ class Shop:
         command, *others = arguments
         return call(command, "--project", str(self.root), *others, given=given)
 
+    def call_below(self, *arguments: str) -> Result:
+        """Call a command below a command on this project."""
+        return call(*arguments, "--project", str(self.root))
+
 
 def call(*arguments: str, given: str | None = None) -> Result:
     """Call the command line; stdout and stderr apart."""
