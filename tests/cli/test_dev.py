@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.cli.dev import changes
+from headrace.cli.dev import changes, described
 from headrace.cli.new import write_skeleton
 
 ENDS_WITHIN_SECONDS = 30
@@ -70,3 +70,17 @@ def test_what_headrace_writes_is_no_change(tmp_path: Path) -> None:
     (tmp_path / ".headrace" / "cache" / "x").write_text("")
     (tmp_path / "models" / "a.sql").write_text("")
     assert next(paths for paths in found if paths) == [tmp_path / "models" / "a.sql"]
+
+
+def test_a_few_files_are_named_and_many_are_counted(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.sql", "b.sql", "c.sql", "d.sql")]
+    for path in paths:
+        path.write_text("")
+    assert described(paths[:2], tmp_path) == "a.sql, b.sql changed"
+    assert described(paths, tmp_path) == "4 files changed"
+
+
+def test_the_temporary_file_of_an_editor_is_not_named(tmp_path: Path) -> None:
+    (tmp_path / "a.sql").write_text("")
+    assert described([tmp_path / "a.sql", tmp_path / "sedGuH2rZ"], tmp_path) == "a.sql changed"
+    assert described([tmp_path / "gone.sql"], tmp_path) == "gone.sql changed"

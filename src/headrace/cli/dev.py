@@ -54,7 +54,7 @@ def command(
             if server.poll() is not None:
                 ctx.exit(server.returncode)
             if paths:
-                click.echo(faint(f"\n{_described(paths, opened.root)}"))
+                click.echo(faint(f"\n{described(paths, opened.root)}"))
                 run_command("run", target)
 
 
@@ -80,8 +80,8 @@ def serving(arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield server
     finally:
-        # Like Ctrl-C: nobody stands behind this server who would take over its clients.
-        server.send_signal(signal.SIGINT)
+        # Not SIGINT: Ctrl-C has sent it one already, and a second one would cut its answers off.
+        server.terminate()
         try:
             server.wait(_GRACE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -114,8 +114,11 @@ def _given(option: str, value: object) -> list[str]:
     return [] if value is None else [option, str(value)]
 
 
-def _described(paths: list[Path], root: Path) -> str:
-    if len(paths) > _NAMED:
-        return f"{counted(len(paths), 'file')} changed"
-    names = ", ".join(str(path.relative_to(root)) for path in paths)
+def described(paths: list[Path], root: Path) -> str:
+    """Changed files in words, relative to `root`."""
+    # Editors write to a temporary file and rename it: what is gone again is not worth a word.
+    named = [path for path in paths if path.exists()] or paths
+    if len(named) > _NAMED:
+        return f"{counted(len(named), 'file')} changed"
+    names = ", ".join(str(path.relative_to(root)) for path in named)
     return f"{names} changed"
