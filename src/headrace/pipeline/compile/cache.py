@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -99,6 +100,7 @@ class CompileCache:
         return facts
 
 
+@cache
 def engine_release() -> str:
     """The release of DuckDB that is installed: "2.0.0". Does not import it."""
     return metadata.version("duckdb")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import duckdb
@@ -18,10 +18,11 @@ from headrace.pipeline.compile.probing import probes
 from headrace.pipeline.compile.queries import Answer, Bound, Mistake, NameUse, Query
 from headrace.pipeline.compile.refusals import refused, refused_names
 from headrace.pipeline.compile.statements import (
+    faithful,
     read_statement,
     serialized,
+    spelled,
     without_semicolon,
-    written,
 )
 from headrace.pipeline.compile.trees import (
     Node,
@@ -46,20 +47,23 @@ class DuckDBAnalyst:
         # Errors then carry the byte at which they are, not a picture with a caret.
         self._connection.execute("SET errors_as_json = true")
         self._tables: dict[str, Schema] = {}
+        self._statements: dict[str, Node] = {}
 
     def parse(self, sql: str) -> Query:
         """What the text alone says. A text that does not parse is a Query with its mistake."""
         statement = read_statement(self._connection, sql)
         if isinstance(statement, Mistake):
             return Query(canonical=address("unread", sql), mistakes=(statement,))
+        text = without_semicolon(sql)
+        self._statements[text] = statement
         tree = statement["node"]
         names = [(each["identifier"], each) for each in parameters(tree)]
         return Query(
             canonical=address("query", canonical(tree)),
-            statement=without_semicolon(sql),
+            statement=text,
             tables=_first_uses(sql, [(each["table_name"], each) for each in base_tables(tree)]),
             parameters=_first_uses(sql, names),
-            mistakes=tuple(refused(sql, tree)),
+            mistakes=(*refused(sql, tree), *_two_spellings(sql, names)),
         )
 
     def bind(self, sql: str, tables: Mapping[str, Schema]) -> Bound | Mistake:
@@ -68,15 +72,14 @@ class DuckDBAnalyst:
         schema = self._describe(sql)
         if isinstance(schema, Mistake):
             return schema
-        return self._traced(sql, self._tree(sql), tables, schema)
+        return self._traced(sql, self._statement(sql)["node"], tables, schema)
 
     def answer(
         self, sql: str, tables: Mapping[str, Schema], types: Mapping[str, str]
     ) -> Answer | tuple[Mistake, ...]:
         """An endpoint's query, typed; `types` are the parameter types that the header gives."""
         self._create(tables)
-        statement = read_statement(self._connection, sql)
-        assert not isinstance(statement, Mistake), "only queries that parse are bound"
+        statement = self._statement(sql)
         tree = statement["node"]
         found = self._parameter_types(sql, tree, types)
         if isinstance(found, tuple):
@@ -97,11 +100,13 @@ class DuckDBAnalyst:
         mistakes = refused_names(sql, traced.unresolved)
         return mistakes[0] if mistakes else Bound(schema, traced.lineage)
 
-    def _tree(self, sql: str) -> Node:
-        statement = read_statement(self._connection, sql)
-        assert not isinstance(statement, Mistake), "only queries that parse are bound"
-        tree: Node = statement["node"]
-        return tree
+    def _statement(self, sql: str) -> Node:
+        """The tree of a query that has parsed, in this process or before it."""
+        if sql not in self._statements:
+            statement = read_statement(self._connection, sql)
+            assert not isinstance(statement, Mistake), "only queries that parse are bound"
+            self._statements[sql] = statement
+        return self._statements[sql]
 
     def _create(self, tables: Mapping[str, Schema]) -> None:
         """Make the tables that a query reads, empty, unless they are there as they must be."""
@@ -146,20 +151,17 @@ class DuckDBAnalyst:
         """The type of the last column of the first query that binds; "" when none does."""
         for probe in candidates:
             values = dict.fromkeys(each["identifier"] for each in parameters(probe))
-            sql = self._write(self._cast_parameters(probe, declared))
+            sql = spelled(self._connection, _statement(self._cast_parameters(probe, declared)))
             schema = None if sql is None else self._describe(sql, values)
             if schema is not None and not isinstance(schema, Mistake):
                 return "" if schema[-1].type == '"NULL"' else schema[-1].type
         return ""
 
-    def _write(self, tree: Node) -> str | None:
-        statement = {"node": tree, "named_param_map": _parameter_map(tree)}
-        return written(self._connection, statement)
-
     def _typed_sql(self, sql: str, statement: Node, types: Mapping[str, str]) -> str:
         """The query with each parameter cast to its type, so that binding cannot change it."""
         tree = self._cast_parameters(statement["node"], types)
-        return self._write(tree) or _edited(sql, statement["node"], types)
+        text = faithful(self._connection, _statement(tree))
+        return text or _edited(sql, statement["node"], types)
 
     def _cast_parameters(self, tree: Node, types: Mapping[str, str]) -> Node:
         """A copy of a tree in which every parameter of a known type is cast to it."""
@@ -185,10 +187,22 @@ class DuckDBAnalyst:
         return cast
 
 
-def _parameter_map(tree: Node) -> list[dict[str, str | int]]:
-    """What DuckDB's tree carries beside its node: parameters, numbered."""
+def _two_spellings(sql: str, found: Iterable[tuple[str, Node]]) -> Iterator[Mistake]:
+    """Parameters that differ in case only: the engine would take them for one."""
+    first: dict[str, str] = {}
+    for name, node in found:
+        other = first.setdefault(name.lower(), name)
+        at = location(node)
+        if other != name and at is not None:
+            place = line_and_column(sql, at)
+            yield Mistake(*place, f"`${name}` is spelled `${other}` elsewhere", "one spelling")
+
+
+def _statement(tree: Node) -> Node:
+    """A query's tree as a statement: DuckDB wants its parameters numbered beside it."""
     names = dict.fromkeys(each["identifier"] for each in parameters(tree))
-    return [{"key": name, "value": number} for number, name in enumerate(names, start=1)]
+    numbered = [{"key": name, "value": number} for number, name in enumerate(names, start=1)]
+    return {"node": tree, "named_param_map": numbered}
 
 
 def _edited(sql: str, tree: Node, types: Mapping[str, str]) -> str:

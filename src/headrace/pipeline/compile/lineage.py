@@ -111,8 +111,8 @@ class _Tracer:
         """The columns that one item of a select list gives."""
         if node["class"] == "STAR" and not node["columns"]:
             return self._star(node, scope)
-        if any(each.get("class") == "STAR" for each in walk(node)):
-            return self._columns(node, scope)
+        if stars := _stars(node):
+            return self._columns(node, stars, scope)
         if _is_unnest(node):
             self.origins(node, scope)
             return None
@@ -130,6 +130,8 @@ class _Tracer:
                 return None
             shown.extend(outputs)
         if node["relation_name"] and not shown:
+            # `column.*`: the fields of a struct, which only the engine can count.
+            self._reference({"column_names": [node["relation_name"]]}, scope)
             return None
         self.touched.append(union(each.origins for each in shown))
         return self._edited(node, shown, scope)
@@ -152,9 +154,8 @@ class _Tracer:
             if each.name.lower() not in gone
         ]
 
-    def _columns(self, node: Node, scope: Scope) -> list[Output] | None:
+    def _columns(self, node: Node, stars: list[Node], scope: Scope) -> list[Output] | None:
         """An expression over COLUMNS(…): one output for each column that it stands for."""
-        stars = [each for each in walk(node) if each.get("class") == "STAR"]
         shown = self._star(stars[0], scope)
         if shown is None or len(stars) > 1:
             return None
@@ -261,6 +262,9 @@ class _Tracer:
         """What the value of an expression derives from."""
         if node.get("class") == "COLUMN_REF":
             return self._reference(node, scope)
+        if node.get("class") == "POSITIONAL_REFERENCE":
+            visible = _visible(scope) or []
+            return union(each.origins for each in visible[node["index"] - 1 : node["index"]])
         if node.get("class") == "SUBQUERY":
             compared = self.origins(node["child"], scope) if node["child"] else NOTHING
             return compared | self.mentioned(node["subquery"]["node"], scope)
@@ -330,6 +334,15 @@ def _visible(scope: Scope) -> list[Output] | None:
             return None
         shown.extend(outputs)
     return shown
+
+
+def _stars(node: Node) -> list[Node]:
+    """The stars of an expression, without those of the subqueries in it."""
+    if node.get("class") == "SUBQUERY":
+        return []
+    if node.get("class") == "STAR":
+        return [node]
+    return [star for child in children(node) for star in _stars(child)]
 
 
 def _is_unnest(node: Node) -> bool:

@@ -139,7 +139,9 @@ def _cast(_node: Node, parent: Node, above: Mapping[int, Node], type_of: TypeOf)
 
 
 def _subquery(_node: Node, parent: Node, _above: Mapping[int, Node], type_of: TypeOf) -> str:
-    return stored_type(type_of({**parent, "subquery_type": "SCALAR", "child": None}))
+    return stored_type(
+        type_of({**parent, "subquery_type": "SCALAR", "child": None, "comparison_type": "INVALID"})
+    )
 
 
 def _function(node: Node, parent: Node, _above: Mapping[int, Node], type_of: TypeOf) -> str:

@@ -11,7 +11,8 @@ def probes(near: Node, expression: Node, above: Mapping[int, Node]) -> Iterator[
     """Query nodes whose last column is `expression`; the first that binds has its type.
 
     Each SELECT around it is tried, the innermost first: alone over its FROM clause, which is
-    enough unless the expression uses a name of the select list; then with the select list.
+    enough unless the expression uses a name of the select list; then beside the select list;
+    then over it.
 
     Args:
         near: a node of the tree that stands where the expression does.
@@ -22,9 +23,17 @@ def probes(near: Node, expression: Node, above: Mapping[int, Node]) -> Iterator[
     for position, query in enumerate(around):
         if query["type"] == "SELECT_NODE":
             reach = [entry for each in reversed(around[position:]) for entry in _ctes(each)]
-            yield {**query, **_BARE, "cte_map": {"map": reach}, "select_list": [expression]}
+            around_it = {**query, "cte_map": {"map": reach}}
+            yield {**around_it, **_BARE, "select_list": [expression]}
             selected = [*query["select_list"], expression]
-            yield {**query, "modifiers": [], "cte_map": {"map": reach}, "select_list": selected}
+            yield {**around_it, "modifiers": [], "select_list": selected}
+            inner = {**query, "modifiers": [], "having": None, "qualify": None}
+            yield {
+                **around_it,
+                **_BARE,
+                "select_list": [expression],
+                "from_table": _subquery(inner),
+            }
 
 
 _BARE: Node = {
@@ -36,6 +45,17 @@ _BARE: Node = {
     "having": None,
     "qualify": None,
 }
+
+
+def _subquery(query: Node) -> Node:
+    """A query as an entry of a FROM clause."""
+    return {
+        "type": "SUBQUERY",
+        "alias": "",
+        "sample": None,
+        "subquery": {"node": query, "named_param_map": []},
+        "column_name_alias": [],
+    }
 
 
 def _ctes(query: Node) -> list[Node]:

@@ -38,20 +38,27 @@ def serialized(connection: duckdb.DuckDBPyConnection, text: str) -> Node:
     return decoded
 
 
-def written(connection: duckdb.DuckDBPyConnection, statement: Node) -> str | None:
-    """A tree as SQL on one line; None when DuckDB would not read that as the same tree.
-
-    It does not for VALUES lists and list comprehensions, which its parser rewrites.
-    """
+def spelled(connection: duckdb.DuckDBPyConnection, statement: Node) -> str | None:
+    """A tree as SQL on one line; None when DuckDB cannot write it."""
     tree = msgspec.json.encode({"error": False, "statements": [statement]}).decode()
     try:
         [(text,)] = connection.execute("SELECT json_deserialize_sql(?::JSON)", [tree]).fetchall()
     except duckdb.Error:
         return None
-    again = serialized(connection, text)
-    if again["error"] or canonical(again["statements"]) != canonical([statement]):
-        return None
     return str(text)
+
+
+def faithful(connection: duckdb.DuckDBPyConnection, statement: Node) -> str | None:
+    """A tree as SQL; None when DuckDB would not read that as the same tree.
+
+    It does not for VALUES lists, which its parser rewrites.
+    """
+    text = spelled(connection, statement)
+    if text is None:
+        return None
+    again = serialized(connection, text)
+    same = not again["error"] and canonical(again["statements"]) == canonical([statement])
+    return text if same else None
 
 
 def without_semicolon(text: str) -> str:
