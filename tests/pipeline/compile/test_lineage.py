@@ -44,8 +44,10 @@ CASES = [
         {"y": "t.id"},
     ),
     (
-        "WITH RECURSIVE r(n, w) AS (SELECT id, s FROM t UNION ALL SELECT n + 1, k FROM r, u)"
-        " SELECT n, w FROM r",
+        (
+            "WITH RECURSIVE r(n, w) AS (SELECT id, s FROM t UNION ALL SELECT n + 1, k FROM r, u)"
+            " SELECT n, w FROM r"
+        ),
         {"n": "t.id", "w": "t.s u.k"},
     ),
     ("SELECT id FROM t UNION SELECT id FROM u", {"id": "t.id u.id"}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import duckdb
 import pytest
 from hypothesis import given, settings
@@ -171,8 +173,7 @@ def test_any_query_binds_where_only_the_tables_exist_that_it_is_said_to_read(sql
     with duckdb.connect() as connection:
         for table in tables:
             connection.execute(f"CREATE TABLE {table} (x INTEGER)")
-        try:
+        # A join's `SELECT *` has two columns: not every query of this shape binds at all. One
+        # that misses a table raises CatalogException.
+        with suppress(duckdb.BinderException):
             connection.execute(f"DESCRIBE {sql}")
-        except duckdb.BinderException as exc:
-            # A join's `SELECT *` has two columns: not every query of this shape binds at all.
-            assert "Table with name" not in str(exc)

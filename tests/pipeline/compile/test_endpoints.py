@@ -1,0 +1,202 @@
+"""Contracts of endpoints: parameters, columns, lineage to sources, and wrong headers."""
+
+from __future__ import annotations
+
+import pytest
+
+from headrace.base.declarations import ParameterRules
+from headrace.base.errors import Place
+from headrace.base.tables import Column
+from headrace.store.snapshots import EndpointContract, Parameter
+from tests.pipeline.compile.projects import compiled, endpoint, model, problems
+
+DAILY = model("daily", "SELECT store_id, day, sum(amount) AS revenue FROM orders GROUP BY ALL")
+REVENUE = "SELECT day, revenue FROM daily WHERE store_id = $store_id AND day >= $since"
+AT = Place("endpoints/e.sql", 3)
+
+
+def contract(sql: str, path: str = "/e", **rest: object) -> EndpointContract:
+    return compiled(DAILY, endpoint("e", sql, path, **rest)).endpoints[0]
+
+
+def test_a_contract_holds_all_that_serving_needs() -> None:
+    rules = (ParameterRules("store_id", AT, min=1, description="Which store."),)
+    found = contract(
+        REVENUE, "/stores/{store_id}/revenue", defaults={"since": "2024-01-01"}, params=rules
+    )
+    assert found.sql == (
+        'SELECT "day", revenue FROM daily WHERE ((store_id = CAST($store_id AS INTEGER))'
+        ' AND ("day" >= CAST($since AS DATE)))'
+    )
+    assert found.parameters == (
+        Parameter("store_id", "path", "INTEGER", True, min=1, description="Which store."),
+        Parameter("since", "query", "DATE", False, default="2024-01-01"),
+    )
+    assert found.columns == (Column("day", "DATE"), Column("revenue", "DECIMAL(38,2)"))
+    assert found.tables == ("daily",)
+    assert found.lineage == {"day": ("orders.day",), "revenue": ("orders.amount",)}
+    assert (found.limit, found.max_limit) == (1000, 10_000)
+    assert found.access_path == "columnar"
+
+
+def test_a_query_that_pages_itself_has_no_caps_of_ours() -> None:
+    found = contract("FROM daily ORDER BY day LIMIT $limit OFFSET $offset", defaults={"offset": 0})
+    assert (found.limit, found.max_limit) == (0, 0)
+    assert [each.type for each in found.parameters] == ["BIGINT", "BIGINT"]
+
+
+def test_a_default_of_null_makes_a_parameter_optional() -> None:
+    [parameter] = contract(
+        "FROM daily WHERE $s IS NULL OR store_id = $s", defaults={"s": None}
+    ).parameters
+    assert (parameter.required, parameter.default) == (False, None)
+
+
+def test_the_recipe_follows_the_rule_of_the_answer_and_not_its_description() -> None:
+    plain = contract("FROM daily WHERE day = $d")
+    again = contract("from daily -- x\nwhere day = $d;", description="other")
+    assert (again.recipe, again.sql) == (plain.recipe, plain.sql)
+    assert contract("FROM daily WHERE day = $d", limit=5).recipe != plain.recipe
+    assert contract("FROM daily WHERE day = $d", defaults={"d": None}).recipe != plain.recipe
+    assert contract("FROM daily WHERE day > $d").recipe != plain.recipe
+
+
+def rules(name: str, **rest: object) -> ParameterRules:
+    return ParameterRules(name, AT, **rest)  # type: ignore[arg-type] # fields by name
+
+
+WRONG = [
+    (
+        {"path": "/stores/{store}/x"},
+        (
+            "endpoints/e.sql:1: the path has {store}, and the query has no `$store`;"
+            " did you mean `store_id`?"
+        ),
+    ),
+    (
+        {"path": "/s/{since}", "defaults": {"since": "2024-01-01"}},
+        (
+            "endpoints/e.sql:1: `since` is part of the path: it cannot have a default;"
+            " take it out of `defaults`"
+        ),
+    ),
+    (
+        {"defaults": {"sins": "2024-01-01"}},
+        (
+            "endpoints/e.sql:1: `defaults` names `sins`, and the query has no `$sins`;"
+            " did you mean `since`?"
+        ),
+    ),
+    (
+        {"params": (rules("zzz"),)},
+        (
+            "endpoints/e.sql:3: `params` names `zzz`, and the query has no `$zzz`;"
+            " its parameters are `$store_id`, `$since`, `$q`"
+        ),
+    ),
+    (
+        {"params": (rules("since", type="dat"),)},
+        "endpoints/e.sql:3: 'dat' is not a type; did you mean `date`?",
+    ),
+    (
+        {"defaults": {"since": "January"}},
+        "endpoints/e.sql:1: parameter `since`: default is 'January'; expected a DATE",
+    ),
+    (
+        {"params": (rules("store_id", min="a"),)},
+        "endpoints/e.sql:3: parameter `store_id`: min is 'a'; expected a INTEGER",
+    ),
+    (
+        {"params": (rules("store_id", enum=(1, "b")),)},
+        "endpoints/e.sql:3: parameter `store_id`: enum is 'b'; expected a INTEGER",
+    ),
+    (
+        {"params": (rules("store_id", min=1, max=5),), "defaults": {"store_id": 9}},
+        (
+            "endpoints/e.sql:3: parameter `store_id`: default 9 is outside its own min and max;"
+            " expected 1 to 5"
+        ),
+    ),
+    (
+        {"params": (rules("store_id", enum=(1, 2)),), "defaults": {"store_id": 9}},
+        (
+            "endpoints/e.sql:3: parameter `store_id`: default 9 is not in its own enum;"
+            " expected one of `1`, `2`"
+        ),
+    ),
+    (
+        {"params": (rules("q", type="text", min=1),)},
+        "endpoints/e.sql:3: parameter `q`: min is 1; expected a VARCHAR",
+    ),
+    (
+        {"params": (rules("q", type="text", max="b"),)},
+        (
+            "endpoints/e.sql:3: parameter `q`: VARCHAR has no order, so it can have no min or max;"
+            " use `enum` or `pattern`"
+        ),
+    ),
+    (
+        {"params": (rules("store_id", pattern="a+"),)},
+        "endpoints/e.sql:3: parameter `store_id`: pattern is for text, and it is INTEGER",
+    ),
+    (
+        {"params": (rules("q", type="text", pattern="a("),)},
+        (
+            "endpoints/e.sql:3: parameter `q`: pattern 'a(': missing ), unterminated subpattern"
+            " at position 1; expected a regular expression"
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("header", "text"), WRONG, ids=[text for _, text in WRONG])
+def test_a_header_that_does_not_fit_its_query_is_told(header: dict[str, object], text: str) -> None:
+    sql = f"{REVENUE} AND 'x' LIKE $q"
+    assert problems(DAILY, endpoint("e", sql, **header)) == [text]  # type: ignore[arg-type] # fields by name
+
+
+WRONG_SQL = [
+    (
+        "FROM daily WHERE day = ?",
+        "endpoints/e.sql:1:24: a parameter without a name; expected `$name`",
+    ),
+    (
+        "FROM daily OFFSET $offset",
+        "endpoints/e.sql:1:19: `$offset` without `$limit`; use both, or none of them",
+    ),
+    (
+        "SELECT day, revenue AS Day FROM daily",
+        "endpoints/e.sql:1: two columns are named `Day`; name one of them with AS",
+    ),
+    (
+        "SELECT day FROM daily WHERE day > current_date",
+        (
+            "endpoints/e.sql:1:35: `current_date` gives another value at every run; an address must"
+            " determine the content: read the value from a source's column, or derive it from the"
+            " data, as in (SELECT max(ordered_at) FROM orders)"
+        ),
+    ),
+    (
+        "SELECT $x AS x FROM daily",
+        (
+            "endpoints/e.sql:1:8: parameter `$x`: its type does not follow from its use;"
+            " expected one type; say it in the header: params: {x: {type: …}}"
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("sql", "text"), WRONG_SQL, ids=[sql for sql, _ in WRONG_SQL])
+def test_a_query_that_cannot_be_served_is_told(sql: str, text: str) -> None:
+    assert problems(DAILY, endpoint("e", sql)) == [text]
+
+
+def test_two_endpoints_cannot_answer_on_one_path() -> None:
+    one = endpoint("a", "FROM daily WHERE store_id = $x", "/s/{x}")
+    other = endpoint("b", "FROM daily WHERE day = $y", "/s/{y}")
+    assert problems(DAILY, one, other) == [
+        (
+            "endpoints/b.sql:1: the path /s/{y} is that of endpoints/a.sql, too;"
+            " give one of them another `path`"
+        )
+    ]
