@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from headrace.base.errors import CorruptObject, UsageError
-from headrace.serve.columnar import SnapshotReader, one_select
+from headrace.serve.columnar import SnapshotReader, one_select, require_one_select
 from headrace.serve.settings import DEFAULT_SETTINGS, ServeSettings
 from tests.serve.shop import Shop
 
@@ -20,7 +20,7 @@ def opened(shop: Shop, settings: ServeSettings = DEFAULT_SETTINGS) -> SnapshotRe
 
 
 def rows(reader: SnapshotReader, sql: str, **parameters: object) -> list[tuple[object, ...]]:
-    stream = reader.query(duckdb.extract_statements(sql)[0], parameters)
+    stream = reader.query(sql, parameters)
     try:
         return stream.rows(1000)
     finally:
@@ -133,8 +133,8 @@ def test_the_memory_limit_is_set(shop: Shop) -> None:
 
 
 def test_one_select_is_told_by_the_parser() -> None:
-    assert one_select("SELECT $a, $b + $a").named_parameters == {"a", "b"}
-    assert one_select("WITH x AS (SELECT 1) FROM x").named_parameters == set()
+    assert require_one_select("SELECT $a, $b + $a") == {"a", "b"}
+    assert require_one_select("WITH x AS (SELECT 1) FROM x") == set()
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_one_select_is_told_by_the_parser() -> None:
 )
 def test_what_is_not_one_select_is_refused(sql: str, found: str) -> None:
     with pytest.raises(UsageError) as caught:
-        one_select(sql)
+        require_one_select(sql)
     assert str(caught.value) == (
         f"the query is {found}; expected exactly one SELECT; a snapshot is read, never changed"
     )
@@ -156,7 +156,7 @@ def test_what_is_not_one_select_is_refused(sql: str, found: str) -> None:
 
 def test_what_is_no_sql_is_refused() -> None:
     with pytest.raises(UsageError) as caught:
-        one_select("SELEC 1")
+        require_one_select("SELEC 1")
     assert str(caught.value).startswith(
         "the query cannot be parsed; expected one SELECT; Parser Error: "
     )

@@ -46,13 +46,13 @@ class RowStream:
         self,
         cursor: duckdb.DuckDBPyConnection,
         give_back: Callable[[duckdb.DuckDBPyConnection], None],
-        statement: duckdb.Statement,
+        sql: str | duckdb.Statement,
         parameters: Mapping[str, object],
     ) -> None:
         """Use `SnapshotReader.query`."""
         self._cursor = cursor
         self._give_back = give_back
-        self._statement = statement
+        self._sql = sql
         self._parameters = dict(parameters)
         self._busy = threading.Lock()
         self._state: Literal["new", "open", "ended", "closed"] = "new"
@@ -92,7 +92,7 @@ class RowStream:
     def _next(self, count: int) -> list[Row]:
         if self._state == "new":
             self._state = "open"
-            self._cursor.execute(self._statement, self._parameters)
+            self._cursor.execute(self._sql, self._parameters)
         rows: list[Row] = self._cursor.fetchmany(count)
         if len(rows) < count:
             self._state = "ended"
@@ -136,12 +136,14 @@ class SnapshotReader:
             raise
         return cls(ref, snapshot, connection)
 
-    def query(self, statement: duckdb.Statement, parameters: Mapping[str, object]) -> RowStream:
+    def query(self, sql: str | duckdb.Statement, parameters: Mapping[str, object]) -> RowStream:
         """The rows of a SELECT; `close` the stream when done.
 
-        A statement was parsed once (see `one_select`), and may be used from many threads.
+        Args:
+            sql: as text, or parsed once by `one_select` for any number of queries and threads.
+            parameters: name -> value.
         """
-        return RowStream(self._take(), self._idle.append, statement, parameters)
+        return RowStream(self._take(), self._idle.append, sql, parameters)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A new connection to the instance, for the caller to close."""
@@ -157,6 +159,15 @@ class SnapshotReader:
             return self._idle.pop()
         except IndexError:
             return self._connection.cursor()
+
+
+def require_one_select(sql: str) -> frozenset[str]:
+    """The names of the parameters of `sql`.
+
+    Raises:
+        UsageError: it is not exactly one SELECT.
+    """
+    return frozenset(one_select(sql).named_parameters)
 
 
 def one_select(sql: str) -> duckdb.Statement:

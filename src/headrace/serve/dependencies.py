@@ -12,7 +12,7 @@ import duckdb
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from headrace.serve.columnar import SnapshotReader, one_select
+from headrace.serve.columnar import SnapshotReader, require_one_select
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
@@ -61,7 +61,7 @@ class SnapshotView:
     @contextmanager
     def _cursor(self, sql: str) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection for one SELECT, interrupted at the deadline."""
-        one_select(sql)
+        require_one_select(sql)
         cursor = self._reader.cursor()
         timer = threading.Timer(self._deadline_seconds, cursor.interrupt)
         timer.daemon = True

@@ -15,7 +15,7 @@ from headrace.base.clock import Clock, parse_time
 from headrace.base.errors import UsageError
 from headrace.base.hashing import address
 from headrace.serve.answers import Answer, Piece
-from headrace.serve.columnar import RowStream, SnapshotReader, one_select
+from headrace.serve.columnar import RowStream, SnapshotReader, one_select, require_one_select
 from headrace.serve.formats import Format
 from headrace.serve.parameters import LIMIT, OFFSET, ParameterReader, Values
 from headrace.serve.problems import Refused, internal, problem, unavailable
@@ -67,7 +67,7 @@ class CompiledEndpoint:
         self._workers = workers
         self._clock = clock
         self._parameters = ParameterReader.of(contract)
-        self._used = one_select(contract.sql).named_parameters
+        self._used = require_one_select(contract.sql)
         self._statement = one_select(paged_sql(contract))
         self._names = [column.name for column in contract.columns]
         self._content = content_of(contract, reader.snapshot)
