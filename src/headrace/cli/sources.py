@@ -12,7 +12,6 @@ from headrace.base.errors import UsageError
 from headrace.base.names import is_name
 from headrace.cli.options import project_option
 from headrace.pipeline.project.loading import find_root
-from headrace.sources.inference import infer_source, render_yaml
 
 _GLOB = re.compile(r"[*?\[]")
 
@@ -35,6 +34,9 @@ def infer(files: tuple[str, ...], name: str | None, write: bool, force: bool, fo
     of a source whose file has no columns yet. Read what comes out: it is what the data looks like
     today, and what it must look like from now on.
     """
+    # It imports an engine, which `headrace sources --help` has no need of.
+    from headrace.sources.inference import infer_source, render_yaml
+
     root = find_root(folder.resolve())
     declared = root / "sources" / f"{files[0]}.yaml"
     if len(files) == 1 and declared.is_file():
