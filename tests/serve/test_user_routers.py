@@ -140,12 +140,15 @@ def test_a_long_body_is_413(client: Client) -> None:
     assert response.status_code == 413
 
 
-def test_a_failure_in_the_users_code_is_500_without_insides(client: Client) -> None:
+def test_a_failure_in_the_users_code_is_500_without_insides(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
     for url in ("/quotes/broken", "/quotes/change"):
         response = client.get(url)
         assert response.status_code == 500
         assert response.headers["content-type"] == "application/problem+json"
         assert "secret" not in response.text
+        assert f"{response.json()['instance']}: a request failed" in caplog.text
 
 
 def test_the_users_own_refusal_is_a_problem(client: Client) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from functools import cached_property
 from typing import TypeAlias
 
 import msgspec
@@ -21,6 +22,7 @@ from headrace.serve.parameters import decoded, parse_query
 from headrace.serve.problems import (
     Refused,
     internal,
+    new_instance,
     not_allowed,
     not_found,
     problem,
@@ -28,6 +30,7 @@ from headrace.serve.problems import (
 )
 from headrace.serve.routes import Match as RouteMatch
 from headrace.serve.settings import DEFAULT_SETTINGS, ServeSettings
+from headrace.serve.user_routers import INSTANCE_KEY
 from headrace.serve.watching import Watcher
 from headrace.serve.workers import ClientGone, Workers
 from headrace.store.store import Store
@@ -120,9 +123,9 @@ class Service:
         except ClientGone:
             return
         except Exception:
-            _LOG.exception("a request failed")
+            _LOG.exception("%s: a request failed", sender.instance)
             if not sender.started:
-                await send_answer(internal(), scope["method"], sender)
+                await send_answer(internal(sender.instance), scope["method"], sender)
             elif not sender.finished:
                 # Half an answer must not look like a whole one: the server cuts the connection.
                 raise
@@ -189,8 +192,9 @@ class Service:
     ) -> None:
         """Let the user's routers answer, on the same snapshot."""
         assert edition.application is not None
+        pinned = {**scope, SCOPE_KEY: edition.view, INSTANCE_KEY: sender.instance}
         body = _LimitedBody(receive, self.settings.max_body_bytes)
-        await edition.application({**scope, SCOPE_KEY: edition.view}, body, sender)
+        await edition.application(pinned, body, sender)
 
     def _require_size(self, scope: Scope) -> None:
         """Refuse what is too long before anything looks into it."""
@@ -235,6 +239,11 @@ class _Sender:
         self.finished = False
         self.headers: Headers = []
         self._send = send
+
+    @cached_property
+    def instance(self) -> str:
+        """What this request is called in the log and in its answer, when it fails."""
+        return new_instance()
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -18,7 +18,7 @@ from headrace.serve.answers import Answer, Piece
 from headrace.serve.columnar import RowStream, SnapshotReader, one_select, require_one_select
 from headrace.serve.formats import Format
 from headrace.serve.parameters import LIMIT, OFFSET, ParameterReader, Values
-from headrace.serve.problems import Refused, internal, problem, unavailable
+from headrace.serve.problems import Refused, internal, new_instance, problem, unavailable
 from headrace.serve.workers import Busy, ClientGone, TooSlow, Workers
 from headrace.store.snapshots import EndpointContract, Snapshot
 
@@ -145,8 +145,9 @@ class CompiledEndpoint:
         if isinstance(exc, _REFUSALS) and values.bound:
             detail = "The query cannot be computed with these parameters."
             return problem(422, detail, kind="parameters")
-        _LOG.error("endpoint %s failed: %s", self.contract.name, exc)
-        return internal()
+        instance = new_instance()
+        _LOG.error("%s: endpoint %s failed: %s", instance, self.contract.name, exc)
+        return internal(instance)
 
     def _bound(self, values: Values) -> dict[str, object]:
         bound: dict[str, object] = {name: values.bound[name] for name in self._used}

@@ -41,6 +41,7 @@ def problem(
     kind: str = "",
     errors: Iterable[ParameterError] = (),
     headers: Mapping[str, str] | None = None,
+    instance: str = "",
 ) -> Answer:
     """An answer of `status` that says why.
 
@@ -51,13 +52,14 @@ def problem(
             status says it all.
         errors: what is wrong with each parameter.
         headers: in addition.
+        instance: what the log calls this occurrence; "" when the log says nothing of it.
     """
     body: dict[str, object] = {
         "type": _KIND + kind if kind else "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "instance": f"urn:uuid:{uuid.uuid4()}",
+        "instance": instance or new_instance(),
     }
     if listed_errors := list(errors):
         body["errors"] = listed_errors
@@ -94,9 +96,15 @@ def unavailable(detail: str, kind: str, *, retry_seconds: int = 1) -> Answer:
     return problem(503, detail, kind=kind, headers={"Retry-After": str(retry_seconds)})
 
 
-def internal() -> Answer:
-    """500: something of ours broke; the log has the rest."""
-    return problem(500, "The answer could not be made; the server's log says why.")
+def internal(instance: str) -> Answer:
+    """500: something of ours broke; the log has the rest, under the same `instance`."""
+    detail = "The answer could not be made; the server's log says why."
+    return problem(500, detail, instance=instance)
+
+
+def new_instance() -> str:
+    """A name for one occurrence of a problem."""
+    return f"urn:uuid:{uuid.uuid4()}"
 
 
 def shown(text: str) -> str:

@@ -29,6 +29,7 @@ from headrace.serve.problems import ParameterError, internal, not_found, paramet
 from headrace.store.snapshots import Manifest, PythonModule
 from headrace.store.store import Store
 
+INSTANCE_KEY = "headrace.instance"
 _PACKAGES = count(1)
 
 
@@ -147,8 +148,8 @@ def _refused(_: Request, exc: Exception) -> Response:
     return _response(problem(exc.status_code, _printable(str(exc.detail)), headers=headers))
 
 
-def _failed(_: Request, exc: Exception) -> Response:  # noqa: ARG001 - Starlette passes it
-    return _response(internal())
+def _failed(request: Request, exc: Exception) -> Response:  # noqa: ARG001 - Starlette passes it
+    return _response(internal(request.scope[INSTANCE_KEY]))
 
 
 def _response(answer: Answer) -> Response:
