@@ -159,12 +159,6 @@ def test_an_interrupt_ends_quietly_with_130(monkeypatch: pytest.MonkeyPatch) -> 
     assert (result.exit_code, result.stdout, result.stderr) == (main.INTERRUPTED, "", "")
 
 
-def test_a_reader_that_goes_away_is_no_error() -> None:
-    code = f"{sys.executable} -m headrace.cli.main completion fish | true"
-    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True)
-    assert done.stderr == ""
-
-
 def test_no_color_is_heeded_even_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     context = cli.make_context("headrace", ["status"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -69,6 +71,14 @@ def test_a_query_can_come_from_standard_input(shop: Shop) -> None:
     shop.publish({"t": "SELECT 1 AS a"})
     result = shop.call("query", "-", "--json", given="SELECT a\nFROM t -- all\n")
     assert json.loads(result.stdout) == [{"a": 1}]
+
+
+def test_a_reader_that_goes_away_is_no_error(shop: Shop) -> None:
+    shop.publish(TABLES)
+    query = f"{sys.executable} -m headrace.cli.main query -C {shop.root} --format ndjson"
+    line = f"{query} 'FROM range(1000000)' | head -1"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ('{"range":0}\n', "")
 
 
 def test_no_lease_is_left_behind(shop: Shop) -> None:
