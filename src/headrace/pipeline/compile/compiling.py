@@ -12,7 +12,7 @@ from headrace.base.hashing import address
 from headrace.base.tables import QUARANTINE_SCHEMA, QUARANTINE_SUFFIX, Column, Schema
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.cache import CompileCache
-from headrace.pipeline.compile.contracts import Compiled, sql_check, table_checks
+from headrace.pipeline.compile.checks import Compiled, sql_check, table_checks
 from headrace.pipeline.compile.endpoints import compile_endpoint, route_problems
 from headrace.pipeline.compile.graph import CompiledCheck, Graph, Relation
 from headrace.pipeline.compile.models import (

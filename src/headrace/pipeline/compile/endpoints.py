@@ -11,7 +11,7 @@ from headrace.base.hashing import Part, address
 from headrace.base.names import listed, near_miss
 from headrace.base.types import parse_type
 from headrace.pipeline.compile.analysis import Analysis
-from headrace.pipeline.compile.contracts import Compiled
+from headrace.pipeline.compile.checks import Compiled
 from headrace.pipeline.compile.models import duplicate_columns
 from headrace.pipeline.compile.queries import Answer, NameUse, Query, SqlText, place_in
 from headrace.pipeline.compile.sourcing import source_columns
