@@ -40,7 +40,9 @@ class SetClock:
 
 def format_time(at: datetime) -> str:
     """An aware time as ISO 8601 in UTC with microseconds and `Z`: text order is time order."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    assert at.tzinfo is not None, "a naive time would be read as local time"
+    # Not strftime: its %Y does not pad the year on every system.
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_time(text: str) -> datetime:

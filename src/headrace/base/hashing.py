@@ -20,8 +20,23 @@ def address(kind: str, *parts: Part) -> str:
     `kind` names what is addressed ("cell", "recipe", …), so that equal parts of different kinds
     never share an address. Mappings hash by sorted key: their order does not matter.
     """
-    text = json.dumps([kind, *parts], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(
+        [kind, *parts],
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+        default=_plain,
+    )
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _plain(part: object) -> dict[str, Part] | list[Part]:
+    """What json takes instead of a mapping that is no dict, or a sequence that is no list."""
+    if isinstance(part, Mapping):
+        return dict(part)
+    if isinstance(part, Sequence):
+        return list(part)
+    raise TypeError(f"{type(part).__name__} cannot be part of an address")
 
 
 def hash_bytes(data: bytes) -> str:

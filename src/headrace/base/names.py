@@ -27,8 +27,9 @@ def quote_text(text: str) -> str:
 
 def near_miss(word: str, allowed: Iterable[str]) -> str:
     """ "did you mean `x`?" when a name in `allowed` is close to `word`, else ""."""
-    matches = get_close_matches(word.lower(), list(allowed), n=1, cutoff=0.6)
-    return f"did you mean `{matches[0]}`?" if matches else ""
+    by_lower = {name.lower(): name for name in allowed}
+    matches = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return f"did you mean `{by_lower[matches[0]]}`?" if matches else ""
 
 
 def listed(names: Iterable[str]) -> str:
