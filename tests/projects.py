@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -10,8 +12,10 @@ from headrace.observe.events import Event, Observer, ignore
 from headrace.pipeline.building import BuildReport, build
 from headrace.pipeline.plan.plans import Plan
 from headrace.pipeline.workspace import open_workspace, plan_workspace
+from headrace.serve import create_app
 from headrace.store.snapshots import Snapshot
 from headrace.store.store import Store
+from tests.serve.shop import Client
 
 SHOP = {
     "headrace.toml": 'name = "shop"\n',
@@ -120,6 +124,17 @@ class Shop:
         head = self.store.head(self.environment)
         assert head is not None
         return self.store.snapshot(head)
+
+
+@contextmanager
+def served(shop: Shop) -> Iterator[Client]:
+    """A client of what a project has published."""
+    service = create_app(shop.store, shop.environment)
+    service.refresh()
+    try:
+        yield Client(service)
+    finally:
+        service.close()
 
 
 def built(report: BuildReport) -> list[str]:

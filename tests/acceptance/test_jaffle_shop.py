@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.projects import Shop, write_files
-from tests.serve.clients import open_client
+from tests.projects import Shop, served, write_files
 
 SOURCES = {
     "raw_customers": "{id: int, first_name: text, last_name: text}",
@@ -84,10 +83,10 @@ def test_the_jaffle_shop_is_built_checked_and_served(jaffle_shop: Shop, expected
         found["customers.first_order: not_null"],
     ] == [check["expect_failing_rows"] for check in expected["checks"]]
     [endpoint] = expected["endpoints"]
-    with open_client(jaffle_shop.store, "prod") as client:
+    with served(jaffle_shop) as client:
         for request in endpoint["requests"]:
             answer = client.get(f"{endpoint['path']}?{request['query']}")
             if "rows" in request:
                 assert answer.json() == request["rows"]
             else:
-                assert 400 <= answer.status < 500
+                assert 400 <= answer.status_code < 500

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.projects import Shop, built, write_files
-from tests.serve.clients import Client, open_client
+from tests.projects import Shop, built, served, write_files
+from tests.serve.shop import Client
 
 PROJECT = {
     "headrace.toml": 'name = "flights"\n',
@@ -187,7 +187,7 @@ def client(flights: Shop, data: Path) -> Iterator[Client]:
     land(flights, data, range(1, 13))
     report = flights.run()
     assert report.failures == ()
-    with open_client(flights.store, "prod") as client:
+    with served(flights) as client:
         yield client
 
 
@@ -229,7 +229,7 @@ def test_checks_find_the_known_wrong_rows(flights: Shop, data: Path, expected: A
 def test_the_api_answers_what_is_known(client: Client, expected: Any) -> None:
     [model] = expected["models"]
     answer = client.get("/origins/JFK/months?last=3")
-    assert answer.status == 200
+    assert answer.status_code == 200
     assert answer.json() == model["rows_JFK_1_3"]
     everything = [
         row
@@ -246,4 +246,4 @@ def test_every_endpoint_answers(client: Client) -> None:
     assert plane["manufacturer"] == "BOEING"
     days = client.get("/days?since=2013-12-30&until=2013-12-31").json()
     assert [day["day"] for day in days] == ["2013-12-30", "2013-12-31"]
-    assert client.get("/days?since=yesterday&until=2013-12-31").status == 422
+    assert client.get("/days?since=yesterday&until=2013-12-31").status_code == 422
