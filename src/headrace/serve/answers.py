@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from starlette.types import Message, Scope, Send
@@ -28,10 +28,6 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     more: Callable[[], Awaitable[Piece]] | None = None
     close: Callable[[], None] | None = None
-
-    def with_headers(self, headers: Mapping[str, str]) -> Answer:
-        """The same answer with `headers` in addition."""
-        return replace(self, headers={**self.headers, **headers})
 
 
 async def send_answer(answer: Answer, method: str, send: Send) -> None:

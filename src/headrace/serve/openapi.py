@@ -172,8 +172,7 @@ def _nullable(column: Column) -> Json:
     # NaN is no number in JSON, and is written as null whatever the column says.
     if not column.nullable and column.type not in ("FLOAT", "DOUBLE"):
         return schema
-    kind = schema.get("type")
-    return {**schema, "type": [kind, "null"]} if kind else schema
+    return _any_null(schema)
 
 
 def type_schema(type_name: str) -> Json:
