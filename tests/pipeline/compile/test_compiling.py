@@ -7,6 +7,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from headrace.base.declarations import (
     CheckDeclaration,
     ColumnContract,
@@ -14,7 +16,7 @@ from headrace.base.declarations import (
     Partition,
     PythonFunction,
 )
-from headrace.base.errors import Place
+from headrace.base.errors import Place, ProjectError
 from headrace.base.tables import QUARANTINE_SCHEMA, Column
 from headrace.engines.duckdb import DuckDBEngine
 from headrace.pipeline.compile.cache import CompileCache, engine_version
@@ -71,6 +73,19 @@ def test_a_recipe_follows_the_query_and_not_its_looks() -> None:
     assert recipe("SELECT qty FROM orders", description="x", key=("qty",)) == plain
     assert recipe("SELECT qty FROM orders WHERE true") != plain
     assert recipe("SELECT qty::BIGINT AS qty FROM orders") != plain
+
+
+def test_names_keep_the_case_that_the_query_gives_them_now(tmp_path: Path) -> None:
+    """Whatever the cache has seen before."""
+    cache = CompileCache()
+    for name in ("Tag", "tag", "TAG"):
+        sql = f"SELECT day AS {name} FROM orders"
+        served = endpoint("e", f"SELECT day AS {name} FROM orders WHERE day = ${name}")
+        graph = compile_project(project(tmp_path, model("m", sql), served), cache, {})
+        assert [column.name for column in graph.relation("m").schema or ()] == [name]
+        [contract] = graph.endpoints
+        assert [parameter.name for parameter in contract.parameters] == [name]
+        assert f"CAST(${name} AS DATE)" in contract.sql
 
 
 def test_the_version_in_a_recipe_is_the_engines_own() -> None:
@@ -218,6 +233,23 @@ def test_declared_columns_of_a_python_model_are_its_columns(tmp_path: Path) -> N
     graph = compile_project(shop, CompileCache(), {})
     assert graph.relation("seg").schema == (Column("who", "VARCHAR"),)
     assert graph.deferred == ()
+
+
+def test_a_python_model_that_is_no_python_is_told(tmp_path: Path) -> None:
+    seg = python_model(tmp_path, "def seg(orders:\n")
+    assert problems(seg, root=tmp_path) == [
+        "models/seg.py:1:8: '(' was never closed; `seg` needs this file to run"
+    ]
+
+
+def test_what_a_python_model_returned_must_be_what_it_declares(tmp_path: Path) -> None:
+    columns = (ColumnContract("who", "", Place("models/seg.py", 3)),)
+    seg = python_model(tmp_path, "def seg(orders): return orders\n", columns=columns)
+    shop = project(tmp_path, seg)
+    recipe = compile_project(shop, CompileCache(), {}).relation("seg").recipe
+    with pytest.raises(ProjectError) as caught:
+        compile_project(shop, CompileCache(), {recipe: schema({"whom": "VARCHAR"})})
+    assert str(caught.value) == ("models/seg.py:3: `seg` has no column `who`; did you mean `whom`?")
 
 
 def test_a_python_model_reads_tables_that_exist(tmp_path: Path) -> None:

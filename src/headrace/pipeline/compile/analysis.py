@@ -26,7 +26,8 @@ class Analysis:
 
     def bind(self, query: Query, tables: Mapping[str, Schema]) -> Bound | Mistake:
         """The columns of a query over tables of known columns, or why it has none."""
-        key = address("bound", query.canonical, _columns(tables))
+        # By the text: `AS Day` and `AS day` are one canonical query with two names of a column.
+        key = address("bound", query.statement, _columns(tables))
         if (known := self.cache.bound(key)) is not None:
             return known
         found = self.analyst().bind(query.statement, tables)
@@ -36,7 +37,7 @@ class Analysis:
         self, query: Query, tables: Mapping[str, Schema], types: Mapping[str, str]
     ) -> Answer | tuple[Mistake, ...]:
         """An endpoint's query, typed; `types` are the parameter types that the header gives."""
-        key = address("answer", query.canonical, _columns(tables), types)
+        key = address("answer", query.statement, _columns(tables), types)
         if (known := self.cache.answer(key)) is not None:
             return known
         found = self.analyst().answer(query.statement, tables, types)

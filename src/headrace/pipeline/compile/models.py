@@ -108,8 +108,10 @@ def compile_python_model(
     try:
         code = code_address(root, model.place.file, analysis.cache)
     except SyntaxError as exc:
-        where = exc.filename or model.place.file
-        return [Problem(model.place, f"{where}: {exc.msg} (line {exc.lineno})", "Python")]
+        file = Path(exc.filename or model.place.file)
+        file = file.relative_to(root) if file.is_relative_to(root) else file
+        place = Place(file.as_posix(), exc.lineno or 0, exc.offset or 0)
+        return [Problem(place, exc.msg, fix=f"`{model.name}` needs this file to run")]
     declared = [[column.name, column.type] for column in model.columns]
     frames = [list(each) for each in model.function.inputs]
     recipe = address("recipe", code, declared, frames, engine_version())

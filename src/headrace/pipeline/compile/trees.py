@@ -16,7 +16,7 @@ _POSITIONS = frozenset({"query_location", "query_location_length", "named_param_
 _NAMES = frozenset(
     {"function_name", "table_name", "schema_name", "catalog_name", "relation_name", "cte_name"}
     | {"type_name", "alias", "key", "column_names", "column_name_alias", "aliases", "path"}
-    | {"using_columns", "exclude_list", "groups", "unpivot_names", "identifier", "column"}
+    | {"using_columns", "exclude_list", "groups", "unpivot_names", "column"}
 )
 
 
