@@ -82,11 +82,12 @@ def source_name(pattern: str) -> str:
     """
     path = Path(pattern)
     parts = [path.name.partition(".")[0], *reversed(path.parent.parts)]
-    plain = next((part for part in parts if part and not _GLOB.search(part)), "")
-    name = re.sub(r"\W+", "_", plain).strip("_").lower()
-    if not is_name(name):
-        raise UsageError(f"{pattern!r} gives no name; expected --name, as in `--name orders`")
-    return name
+    plain = [part for part in parts if not _GLOB.search(part)]
+    names = [re.sub(r"\W+", "_", part).strip("_").lower() for part in plain]
+    for name in names:
+        if is_name(name):
+            return name
+    raise UsageError(f"{pattern!r} gives no name; expected --name, as in `--name orders`")
 
 
 def _write(target: Path, text: str, *, force: bool) -> None:
