@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -35,15 +36,17 @@ class DuckDBEngine:
         Args:
             threads: threads of one query; 0 is DuckDB's own choice (one a core).
             memory_limit: as DuckDB writes it ("2GB"); "" is its default, 80 % of the machine.
-            spill: folder for what does not fit in memory; None is none.
+            spill: folder for what does not fit in memory; None is none: such a query then fails.
         """
         config = dict(_CONFIG)
         if threads:
             config["threads"] = threads
         if memory_limit:
             config["memory_limit"] = memory_limit
+        # Unset, DuckDB would spill to `.tmp` in whatever folder the process was started in.
+        config["temp_directory"] = "" if spill is None else str(spill)
         if spill is not None:
-            config["temp_directory"] = str(spill)
+            spill.mkdir(parents=True, exist_ok=True)  # DuckDB makes the last folder only, and late
         self._connection = duckdb.connect(":memory:", config=config)
         self._local = threading.local()
         self._attaching = threading.Lock()
@@ -62,10 +65,15 @@ class DuckDBEngine:
             duckdb.Error: the query does not bind; the message has DuckDB's "LINE n:" and caret.
         """
         cursor = self.cursor()
-        for name, schema in tables.items():
-            columns = ", ".join(f"{quote(column.name)} {column.type}" for column in schema)
-            cursor.execute(f"CREATE OR REPLACE TABLE {quote(name)} ({columns})")
-        return described(cursor, sql)
+        # Temporary and rolled back: neither other threads nor what is attached notices them.
+        cursor.execute("BEGIN")
+        try:
+            for name, schema in tables.items():
+                columns = ", ".join(f"{quote(column.name)} {column.type}" for column in schema)
+                cursor.execute(f"CREATE TEMP TABLE {quote(name)} ({columns})")
+            return described(cursor, sql)
+        finally:
+            cursor.execute("ROLLBACK")
 
     def attach(self, version: Version, data_root: Path) -> None:
         """Make a table's rows readable under its name, as a view over its data files."""
@@ -112,18 +120,28 @@ def version_sql(version: Version, data_root: Path) -> str:
     whole: list[str] = []
     selects: list[str] = []
     for file in version.files:
-        path = quote_text(str(data_root / file.path))
+        path = _path_text(data_root / file.path)
         cells = [cell for cell in version.cells if cell.file == file.path]
         if sum(cell.rows for cell in cells) == file.rows:
             whole.append(path)
         else:
             parts = ", ".join(str(cell.part) for cell in cells)
             selects.append(
-                f"SELECT {columns} FROM read_parquet({path}) WHERE {PART_COLUMN} IN ({parts})"
+                f"SELECT {columns} FROM {_parquet(path)} WHERE {PART_COLUMN} IN ({parts})"
             )
     if whole:
-        selects.insert(0, f"SELECT {columns} FROM read_parquet([{', '.join(whole)}])")
+        selects.insert(0, f"SELECT {columns} FROM {_parquet(*whole)}")
     return "\nUNION ALL\n".join(selects) or empty_sql(version.schema)
+
+
+def _parquet(*paths: str) -> str:
+    # Otherwise a folder named `store=7` above the file would override a column `store` in it.
+    return f"read_parquet([{', '.join(paths)}], hive_partitioning = false)"
+
+
+def _path_text(path: Path) -> str:
+    """A path as a SQL literal that read_parquet takes for this one file, not for a glob."""
+    return quote_text(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
 
 
 def empty_sql(schema: Iterable[Column]) -> str:
