@@ -86,6 +86,24 @@ CASES = [
     ("SELECT value FROM t, json_each(t.s)", {"value": "t.s"}),
     ("SELECT CASE WHEN id = 1 THEN s END AS c FROM main.t", {"c": "t.id t.s"}),
     ("SELECT DISTINCT ON (id) s FROM t ORDER BY id, d", {"s": "t.s"}),
+    ("SELECT x FROM (SELECT unnest(st) FROM t) AS q", {"x": "t.st"}),
+    ("FROM (SELECT unnest(st) FROM t) AS q", {"x": "t.st"}),
+    ("WITH q AS (SELECT unnest(st) FROM t) FROM q", {"x": "t.st"}),
+    ("WITH q AS (SELECT unnest(st) FROM t) SELECT x + 1 AS y FROM q", {"y": "t.st"}),
+    (
+        (
+            "WITH RECURSIVE r AS (SELECT unnest(st) FROM t UNION ALL"
+            " SELECT r.x + u.id FROM r JOIN u ON r.x < u.id) SELECT x FROM r"
+        ),
+        {"x": "t.st u.id"},
+    ),
+    ("WITH q(z) AS (SELECT unnest(st) FROM t) SELECT z FROM q", {"z": "t.st"}),
+    (
+        "SELECT id FROM u UNION ALL BY NAME SELECT unnest(st) FROM t",
+        {"id": "t.st u.id", "x": "t.st u.id"},
+    ),
+    ("SELECT COLUMNS(lambda c: c = 'd') FROM t", {"d": "t.d t.id t.s t.st"}),
+    ("SELECT main.t.id AS x FROM main.t", {"x": "t.id"}),
 ]
 
 

@@ -72,22 +72,25 @@ class _Tracer:
     def _with_ctes(self, node: Node, scope: Scope) -> Scope:
         for name, entry in ctes(node):
             outputs = self.query(entry["query_node"], scope)
-            if outputs is not None:
-                outputs = Binding("", outputs).named("", entry["aliases"]).outputs
-            scope = replace(scope, ctes={**scope.ctes, name.lower(): outputs})
+            rest = None if outputs is not None else self.mentioned(entry["query_node"], scope)
+            known = Binding("", outputs, rest).named(name, entry["aliases"])
+            scope = replace(scope, ctes={**scope.ctes, name.lower(): known})
         return scope
 
     def _recursive(self, node: Node, scope: Scope) -> _Outputs:
         name, aliases = node["cte_name"].lower(), node["aliases"]
         outputs = self.query(node["left"], scope)
         while outputs is not None:
-            outputs = Binding("", outputs).named("", aliases).outputs
-            inner = replace(scope, ctes={**scope.ctes, name: outputs})
-            grown = _merged([outputs, self.query(node["right"], inner)], by_name=False)
-            if grown == outputs:
-                break
+            known = Binding("", outputs).named(name, aliases)
+            inner = replace(scope, ctes={**scope.ctes, name: known})
+            grown = _merged([known.outputs, self.query(node["right"], inner)], by_name=False)
+            if grown == known.outputs:
+                return grown
             outputs = grown
-        return outputs
+        # Columns that only the engine can count: look at the other half for what it mentions.
+        known = Binding(name, None, self.mentioned(node["left"], scope))
+        self.query(node["right"], replace(scope, ctes={**scope.ctes, name: known}))
+        return None
 
     def _select(self, node: Node, scope: Scope) -> _Outputs:
         empty = Scope(ctes=scope.ctes, parent=scope, bound=scope.bound)
@@ -173,13 +176,13 @@ class _Tracer:
         yield from _FROM[node["type"]](self, node, scope)
 
     def base_table(self, node: Node, scope: Scope) -> Iterator[Binding]:
+        """A table, or the WITH query of that name."""
         name = node["table_name"].lower()
         if not node["schema_name"] and name in scope.ctes:
-            outputs = scope.ctes[name]
+            known = scope.ctes[name]
         else:
-            outputs = self.tables.get(name)
-        known = Binding(name, outputs, None if outputs is not None else NOTHING)
-        yield known.named(node["alias"], node["column_name_alias"])
+            known = Binding(name, self.tables[name])
+        yield known.named(node["alias"] or name, node["column_name_alias"])
 
     def subquery(self, node: Node, scope: Scope) -> Iterator[Binding]:
         outputs = self.query(node["subquery"]["node"], scope)

@@ -77,7 +77,7 @@ class Scope:
     """
 
     bindings: tuple[Binding, ...] = ()
-    ctes: Mapping[str, tuple[Output, ...] | None] = field(default_factory=dict)
+    ctes: Mapping[str, Binding] = field(default_factory=dict)
     aliases: Mapping[str, Origins] = field(default_factory=dict)
     parent: Scope | None = None
     bound: frozenset[str] = frozenset()
