@@ -143,9 +143,13 @@ def test_an_environment_cannot_lead_out_of_its_folder(store: Store, environment:
     with pytest.raises(UsageError) as caught:
         store.publish(environment, snapshot_of(), parent=None, reason="x")
     assert str(caught.value) == (
-        f"environment: {environment!r} is not a name; expected letters, digits and underscores, "
-        "at most 100, not starting with a digit; choose another name"
+        f"environment: {environment!r} is not a name; expected letters, digits, underscores and "
+        "hyphens, at most 100, not starting with a digit; choose another name"
     )
+
+
+def test_an_environment_may_be_named_for_a_pull_request(store: Store) -> None:
+    assert store.publish("pr-41", snapshot_of(), parent=None, reason="x").environment == "pr-41"
 
 
 def test_a_damaged_ref_is_an_error_and_not_an_older_head(store: Store) -> None:

@@ -11,8 +11,13 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
 
 def is_name(text: str) -> bool:
-    """Whether `text` may name a table, endpoint, check or environment."""
+    """Whether `text` may name a table, column, endpoint or check."""
     return _NAME.fullmatch(text) is not None
+
+
+def is_environment(text: str) -> bool:
+    """Whether `text` may name an environment: a name that may also hold "-", as in "pr-41"."""
+    return is_name(text.replace("-", "_"))
 
 
 def quote(identifier: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from headrace.base.declarations import Settings
 from headrace.base.errors import ProjectError, UsageError
-from headrace.base.names import is_name
+from headrace.base.names import is_environment
 from headrace.pipeline.project.files import read_text
 from headrace.pipeline.project.keys import Problems
 from headrace.pipeline.project.loading import find_root
@@ -54,7 +54,7 @@ class Opened:
         name, colon, number = text.rpartition(":")
         if number.isdecimal() and bool(name) == bool(colon):
             return self.store.ref(name or self.environment(environment), int(number))
-        if is_name(text):
+        if is_environment(text):
             return self.head(text)
         raise UsageError(
             f"{text!r} does not name a snapshot; expected a number, an environment, or both as in"

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from headrace.base.errors import Conflict, CorruptObject, NotFound, UsageError
-from headrace.base.names import is_name, listed, near_miss
+from headrace.base.names import is_environment, listed, near_miss
 from headrace.store.durable import Writer
 from headrace.store.sealing import seal, unseal
 from headrace.store.snapshots import Ref
@@ -128,8 +128,8 @@ def require_environment_name(environment: str) -> None:
     Raises:
         UsageError: it cannot.
     """
-    if not is_name(environment):
+    if not is_environment(environment):
         raise UsageError(
-            f"environment: {environment!r} is not a name; expected letters, digits and "
-            "underscores, at most 100, not starting with a digit; choose another name"
+            f"environment: {environment!r} is not a name; expected letters, digits, "
+            "underscores and hyphens, at most 100, not starting with a digit; choose another name"
         )

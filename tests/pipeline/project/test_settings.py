@@ -60,10 +60,10 @@ MISTAKES = [
         "3:1: `memory_limit` is 4; expected an amount with its unit, such as `4GB`",
     ),
     (
-        "[run]\nenvironment = 'pr-41'",
+        "[run]\nenvironment = 'pr 41'",
         (
-            "3:1: `environment` is 'pr-41'; expected a name of letters, digits and "
-            "underscores, such as `prod`"
+            "3:1: `environment` is 'pr 41'; expected a name of letters, digits, "
+            "underscores and hyphens, such as `prod`"
         ),
     ),
     (

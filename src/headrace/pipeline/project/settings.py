@@ -7,7 +7,7 @@ from pathlib import Path
 
 from headrace.base.declarations import Settings
 from headrace.base.errors import Place, Problem
-from headrace.base.names import is_name
+from headrace.base.names import is_environment
 from headrace.pipeline.project.documents import Misread, Node, Scalar, parse_toml
 from headrace.pipeline.project.keys import (
     Fields,
@@ -27,9 +27,9 @@ _MEMORY = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?)?B", re.ASCII | re.IGNORECASE)
 
 def environment(node: Node, problems: Problems) -> str | None:
     """The name of an environment."""
-    if isinstance(node, Scalar) and is_name(node.text):
+    if isinstance(node, Scalar) and is_environment(node.text):
         return node.text
-    report(problems, node, "a name of letters, digits and underscores, such as `prod`")
+    report(problems, node, "a name of letters, digits, underscores and hyphens, such as `prod`")
     return None
 
 
