@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
+from headrace.base.declarations import Value
 from headrace.base.tables import Column
 from headrace.pipeline.plan.plans import ContractChange
 from headrace.store.snapshots import EndpointContract, Manifest, Parameter
@@ -13,6 +15,11 @@ def contract_changes(before: Manifest, after: Manifest) -> tuple[ContractChange,
     """What a user of the API will see when `after` replaces `before`, by endpoint."""
     old = {endpoint.name: endpoint for endpoint in before.endpoints}
     new = {endpoint.name: endpoint for endpoint in after.endpoints}
+    # Its users know an endpoint by its path: under another name it is still there.
+    renamed = {old[name].path: name for name in old.keys() - new.keys()}
+    for name in new.keys() - old.keys():
+        if new[name].path in renamed:
+            old[name] = old.pop(renamed.pop(new[name].path))
     changes: list[ContractChange] = []
     for name in sorted(old.keys() | new.keys()):
         if name not in new:
@@ -26,6 +33,8 @@ def contract_changes(before: Manifest, after: Manifest) -> tuple[ContractChange,
 
 
 def _endpoint_changes(old: EndpointContract, new: EndpointContract) -> Iterator[str]:
+    if old.name != new.name:
+        yield f"name {old.name} becomes {new.name}"
     if old.path != new.path:
         yield f"path {old.path} becomes {new.path}"
     yield from _field_changes(
@@ -60,20 +69,26 @@ def _parameter_changes(old: dict[str, Parameter], new: dict[str, Parameter]) -> 
         needed = "required" if new[name].required else "optional"
         yield f"parameter {name} ({new[name].type}, {needed}) added"
     for name in sorted(old.keys() & new.keys()):
-        if old[name] != new[name]:
-            yield f"parameter {name}: {_described(old[name])} becomes {_described(new[name])}"
+        was, becomes = _described(old[name]), _described(new[name])
+        if was != becomes:
+            yield f"parameter {name}: {was} becomes {becomes}"
 
 
 def _described(parameter: Parameter) -> str:
-    default = "required" if parameter.required else f"default {parameter.default}"
+    default = "required" if parameter.required else f"default {_shown(parameter.default)}"
     rules = {
         "min": parameter.min,
         "max": parameter.max,
         "enum": parameter.enum or None,
         "pattern": parameter.pattern or None,
     }
-    said = [f"{rule} {value}" for rule, value in rules.items() if value is not None]
+    said = [f"{rule} {_shown(value)}" for rule, value in rules.items() if value is not None]
     return ", ".join([parameter.type, default, *said])
+
+
+def _shown(value: Value | tuple[Value, ...]) -> str:
+    """A value as JSON, as in a request: "" and null are told from the text "None"."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _module_changes(before: Manifest, after: Manifest) -> Iterator[ContractChange]:

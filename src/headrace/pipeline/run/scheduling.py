@@ -37,11 +37,15 @@ def run_tasks(tasks: Sequence[Task], workers: int) -> None:
     waiting = {task.name: task for task in tasks}
     unsuccessful: set[str] = set()
     running: dict[Future[bool], str] = {}
+    assert _in_order(tasks), "every task comes after the tasks that it needs"
     with ThreadPoolExecutor(workers, thread_name_prefix="headrace-run") as pool:
         while waiting or running:
             _block(waiting, unsuccessful)
             held = waiting.keys() | set(running.values())
-            for task in [task for task in waiting.values() if not task.needs & held]:
+            ready = [task for task in waiting.values() if not task.needs & held]
+            # No more than can start at once: what is submitted can neither be overtaken by an
+            # earlier task that becomes ready, nor be stopped when another task raises.
+            for task in ready[: workers - len(running)]:
                 running[pool.submit(task.work)] = waiting.pop(task.name).name
             if running:
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -49,6 +53,13 @@ def run_tasks(tasks: Sequence[Task], workers: int) -> None:
                     name = running.pop(future)
                     if not future.result():
                         unsuccessful.add(name)
+
+
+def _in_order(tasks: Sequence[Task]) -> bool:
+    positions = {task.name: position for position, task in enumerate(tasks)}
+    return len(positions) == len(tasks) and all(
+        positions.get(name, -1) < positions[task.name] for task in tasks for name in task.needs
+    )
 
 
 def _block(waiting: dict[str, Task], unsuccessful: set[str]) -> None:
