@@ -60,11 +60,13 @@ class RowContract:
         nulls: texts that mean NULL.
         empty_is_null: whether the empty text is NULL in columns that are not text. It is in CSV,
             where quotes alone say nothing about the type.
+        typed: the columns (by position) whose fields have the column's type already.
     """
 
     columns: Sequence[ColumnContract]
     nulls: Sequence[str] = ()
     empty_is_null: bool = False
+    typed: frozenset[int] = frozenset()
 
     def converted(self, fields: Sequence[str], carried: Sequence[str], relation: str) -> str:
         """A SELECT of text (`t0` …), typed value (`v0` …, NULL if there is none) and `carried`.
@@ -74,16 +76,14 @@ class RowContract:
             carried: SQL of further columns to pass on.
             relation: what to select from, as it stands after FROM.
         """
-        texts = [
-            f"{self._text(column, name)} AS t{index}"
-            for index, (column, name) in enumerate(zip(self.columns, fields, strict=True))
-        ]
-        values = [
-            f"{_value(column.type, f't{index}')} AS v{index}"
-            for index, column in enumerate(self.columns)
-        ]
-        inner = f"SELECT {', '.join([*texts, *carried])} FROM {relation}"
-        return f"SELECT *, {', '.join(values)} FROM ({inner})"
+        inner, outer = [*carried], []
+        for index, (column, name) in enumerate(zip(self.columns, fields, strict=True)):
+            if index in self.typed:
+                inner += [f"CAST({name} AS VARCHAR) AS t{index}", f"{name} AS v{index}"]
+            else:
+                inner.append(f"{self._text(column, name)} AS t{index}")
+                outer.append(f"{_value(column.type, f't{index}')} AS v{index}")
+        return f"SELECT {', '.join(['*', *outer])} FROM (SELECT {', '.join(inner)} FROM {relation})"
 
     @property
     def fits(self) -> str:
@@ -126,33 +126,47 @@ class RowContract:
 
     def _rules_by_column(self) -> list[tuple[str, list[tuple[str, str]]]]:
         return [
-            (column.name, column_rules(column, f"t{index}", f"v{index}"))
+            (column.name, self._column_rules(index, column))
             for index, column in enumerate(self.columns)
         ]
+
+    def _column_rules(self, index: int, column: ColumnContract) -> list[tuple[str, str]]:
+        rules = value_rules(column, f"t{index}", f"v{index}")
+        return (
+            rules
+            if index in self.typed
+            else [*type_rules(column, f"t{index}", f"v{index}"), *rules]
+        )
 
 
 def _value(type_name: str, text: str) -> str:
     if type_name == "VARCHAR":
         return text
-    if _is_nested(type_name):
+    if is_nested(type_name):
         return f"TRY_CAST(TRY_CAST({text} AS JSON) AS {type_name})"
     return f"TRY_CAST({text} AS {type_name})"
 
 
-def column_rules(column: ColumnContract, text: str, value: str) -> list[tuple[str, str]]:
-    """The rules of one column: each a condition that is true for a misfit, and the reason as SQL.
+def type_rules(column: ColumnContract, text: str, value: str) -> list[tuple[str, str]]:
+    """What the type asks of a text: a condition that is true for a misfit, and the reason, as SQL.
 
     Args:
         column: the contract.
         text: SQL of the text, NULL when there is none.
         value: SQL of `TRY_CAST(text AS type)`.
     """
+    misfit = _type_misfit(column.type, text, value)
+    prefix = quote_text(f"{column.name}: ")
+    reason = f"{prefix} || {_shown(text)} || {_not_of_type(column.type, text)}"
+    return [(misfit, reason)] if misfit else []
+
+
+def value_rules(column: ColumnContract, text: str, value: str) -> list[tuple[str, str]]:
+    """What the column's rules ask of a value, in the form of `type_rules`."""
     prefix = quote_text(f"{column.name}: ")
     shown = f"{prefix} || {_shown(text)}"
     known = f"{value} IS NOT NULL"
     rules: list[tuple[str, str]] = []
-    if misfit := _type_misfit(column.type, text, value):
-        rules.append((misfit, f"{shown} || {_not_of_type(column.type, text)}"))
     if column.not_null:
         rules.append((f"{text} IS NULL", f"{prefix} || 'it is empty, and must not be'"))
     if column.min is not None:
@@ -188,7 +202,7 @@ def _type_misfit(type_name: str, text: str, value: str) -> str:
 
 
 def _lossy(type_name: str, text: str, value: str) -> str:
-    if _is_nested(type_name):
+    if is_nested(type_name):
         return _nested_loss(text, value)
     form = _form(type_name)
     if not form:
@@ -208,7 +222,8 @@ def _form(type_name: str) -> str:
     return _FORMS.get(type_name, "")
 
 
-def _is_nested(type_name: str) -> bool:
+def is_nested(type_name: str) -> bool:
+    """Whether values of the type are lists or structs, which text formats hold as JSON."""
     return type_name.endswith("[]") or type_name.startswith("STRUCT(")
 
 

@@ -21,6 +21,7 @@ from headrace.base.names import quote, quote_text
 from headrace.base.tables import PART_COLUMN, RawFile
 from headrace.sources.decoding import (
     codec_name,
+    literal_path,
     open_bytes,
     open_text,
     printable,
@@ -185,7 +186,7 @@ def _groups(files: Iterable[CsvFile]) -> Iterator[list[CsvFile]]:
 
 
 def _land_fast(landing: Landing, files: Sequence[CsvFile]) -> set[int]:
-    """Land the files of a group that are as they should be; their parts."""
+    """Land the files of a group that were read as they should be; their parts."""
     stage = f"__stage_{landing.tables.rows}"
     cursor, contract = landing.cursor, landing.contract
     fields = [f"f{position}" for position in files[0].order]
@@ -200,12 +201,15 @@ def _land_fast(landing: Landing, files: Sequence[CsvFile]) -> set[int]:
         # A file that DuckDB cannot read at all: the tokenizer says what is wrong with it.
         return set()
     counts = cursor.execute(
-        f"SELECT {PART_COLUMN}, count(*), bool_and(__fits) FROM {quote(stage)} GROUP BY ALL"
+        f"SELECT {PART_COLUMN}, count(*) FROM {quote(stage)} GROUP BY ALL"
     ).fetchall()
-    right = {index for index, count, fit in counts if fit and count == files[index].rows}
+    right = {index for index, count in counts if count == files[index].rows}
     _keep(landing, stage, files, right)
+    misfits = _misfits(landing, stage)
     cursor.execute(f"DROP TABLE {quote(stage)}")
     for index in right:
+        positions = misfits.get(index, [])
+        _set_aside(landing, files[index], positions)
         landing.rows_in[files[index].part] = files[index].rows or 0
     return {files[index].part for index in right}
 
@@ -214,17 +218,41 @@ def _keep(landing: Landing, stage: str, files: Sequence[CsvFile], right: set[int
     names = ", ".join(quote(column.name) for column in landing.source.columns)
     parts = f"[{', '.join(str(file.part) for file in files)}]"
     wrong = [str(index) for index in range(len(files)) if index not in right]
-    condition = f"WHERE {PART_COLUMN} NOT IN ({', '.join(wrong)})" if wrong else ""
+    condition = f"AND {PART_COLUMN} NOT IN ({', '.join(wrong)})" if wrong else ""
     landing.cursor.execute(
         f"INSERT INTO {quote(landing.tables.rows)} SELECT {names},"
-        f" {parts}[{PART_COLUMN} + 1] FROM {quote(stage)} {condition}"
+        f" {parts}[{PART_COLUMN} + 1] FROM {quote(stage)} WHERE __fits {condition}"
     )
+
+
+def _misfits(landing: Landing, stage: str) -> dict[int, list[int]]:
+    """By file of the group, the rows that do not fit, counted from 0 within the file.
+
+    The stage holds the rows of each file together and in their order: the engine preserves it.
+    """
+    found = landing.cursor.execute(
+        f"SELECT {PART_COLUMN}, list(bad - first) FROM"
+        f" (SELECT {PART_COLUMN}, min(rowid) AS first FROM {quote(stage)} GROUP BY ALL)"
+        f" JOIN (SELECT {PART_COLUMN}, rowid AS bad FROM {quote(stage)} WHERE NOT __fits)"
+        f" USING ({PART_COLUMN}) GROUP BY ALL"
+    ).fetchall()
+    return dict(found)
+
+
+def _set_aside(landing: Landing, file: CsvFile, positions: Sequence[int]) -> None:
+    """Find the misfits of a file again, to learn their lines and what is wrong with them."""
+    if not positions:
+        return
+    wanted = set(positions)
+    rows = enumerate(read_exactly(landing.source, file))
+    landing.take(file.part, (row for position, row in rows if position in wanted))
+    landing.misfits[file.part] = len(wanted)
 
 
 def _read_csv(source: Source, files: Sequence[CsvFile]) -> str:
     format_ = source.format
     columns = ", ".join(f"'f{index}': 'VARCHAR'" for index in range(len(source.columns)))
-    paths = ", ".join(quote_text(_unglobbed(file.path)) for file in files)
+    paths = ", ".join(quote_text(literal_path(file.path)) for file in files)
     # A file that holds line ends in quotes may be split in the wrong place by a parallel scan.
     options = {
         "columns": f"{{{columns}}}",
@@ -243,11 +271,6 @@ def _read_csv(source: Source, files: Sequence[CsvFile]) -> str:
     }
     listed = ", ".join(f"{name} = {value}" for name, value in options.items())
     return f"read_csv([{paths}], {listed})"
-
-
-def _unglobbed(path: Path) -> str:
-    """A path as DuckDB takes it literally: it would expand `*`, `?` and `[` otherwise."""
-    return "".join(f"[{each}]" if each in "*?[" else each for each in str(path))
 
 
 def read_exactly(source: Source, file: CsvFile) -> Iterator[RawRow]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
 
 from headrace.base.declarations import Source
-from headrace.base.names import quote
+from headrace.base.names import quote, quote_text
 from headrace.base.tables import PART_COLUMN, QUARANTINE_SCHEMA, RawFile
 from headrace.sources.contract import RowContract
 
@@ -43,6 +43,24 @@ class RawRow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Relation:
+    """Rows that the engine reads itself, as SQL: where they are, and what is in them.
+
+    Attributes:
+        sql: as it stands after FROM.
+        texts: for each column of the contract, its text; or its value, if it is in `typed`.
+        typed: the columns (by position) that have the contract's type already.
+        line, raw: the row's number, from 1, and the row as a user would see it.
+    """
+
+    sql: str
+    texts: Sequence[str]
+    typed: frozenset[int]
+    line: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tables:
     """The names of the two temporary tables to make."""
 
@@ -57,6 +75,7 @@ class Landing:
     Attributes:
         files: by part, the number that the rows of a file carry in `__cell`.
         rows_in: by part, how many rows were taken: counted here, before anything is decided.
+        misfits: by part, how many rows are known not to fit, where that is known beforehand.
     """
 
     cursor: duckdb.DuckDBPyConnection
@@ -64,6 +83,7 @@ class Landing:
     tables: Tables
     files: Sequence[RawFile]
     rows_in: Counter[int] = field(default_factory=Counter)
+    misfits: dict[int, int] = field(default_factory=dict)
     _batch: list[tuple[int, RawRow]] = field(default_factory=list)
     _set_aside: list[tuple[object, ...]] = field(default_factory=list)
 
@@ -91,6 +111,24 @@ class Landing:
                 self._batch.append((part, row))
             if len(self._batch) >= _BATCH_ROWS:
                 self._land()
+
+    def take_relation(self, part: int, rows_in: int, relation: Relation) -> None:
+        """Take in the rows of one file that the engine reads; it is known to have `rows_in`."""
+        self.rows_in[part] += rows_in
+        contract = replace(self.contract, typed=relation.typed)
+        carried = [f"{relation.line} AS __line", f"{relation.raw} AS __raw"]
+        converted = contract.converted(relation.texts, carried, relation.sql)
+        [(landed,)] = self.cursor.execute(
+            f"INSERT INTO {quote(self.tables.rows)} SELECT {contract.values}, {part}"
+            f" FROM ({converted}) WHERE {contract.fits}"
+        ).fetchall()
+        if landed < rows_in:
+            path = quote_text(self.files[part].path)
+            self.cursor.execute(
+                f"INSERT INTO {quote(self.tables.quarantine)} SELECT {path}, __line, __raw,"
+                f" {contract.first_column}, {contract.reason}, {part}"
+                f" FROM ({converted}) WHERE NOT ({contract.fits})"
+            )
 
     def finish(self) -> None:
         """Land what is left."""

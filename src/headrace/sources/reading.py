@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from headrace.base.declarations import Source
 from headrace.base.errors import SourceError
@@ -13,11 +13,15 @@ from headrace.base.hashing import hash_file
 from headrace.base.tables import RawFile
 from headrace.engines.duckdb import DuckDBEngine
 from headrace.sources.csv_files import CsvFile, inspect_csv, land_csv
+from headrace.sources.excel_files import read_excel
 from headrace.sources.files import changed_while_read
-from headrace.sources.landing import Landing, Tables
+from headrace.sources.json_files import read_json, read_ndjson
+from headrace.sources.landing import Landing, RawRow, Tables
+from headrace.sources.parquet_files import land_parquet
 
 _MAX_ERRORS = 20
 T = TypeVar("T")
+Rows: TypeAlias = Callable[[Path, Source, RawFile], Iterator[RawRow]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,8 @@ def _outcomes(landing: Landing) -> tuple[FileOutcome, ...]:
     )
     for each in outcomes:
         assert each.rows_in == each.rows + each.quarantined, f"{each.file.path}: rows got lost"
+        known = landing.misfits.get(each.part, each.quarantined)
+        assert each.quarantined == known, f"{each.file.path}: other rows were set aside"
     return outcomes
 
 
@@ -82,13 +88,6 @@ def _require_unchanged(root: Path, files: Sequence[RawFile]) -> None:
     for file in files:
         if hash_file(root / file.path) != file.sha256:
             raise changed_while_read(file.path)
-
-
-def _read_csv_files(root: Path, landing: Landing) -> None:
-    def inspect(file: RawFile, part: int) -> CsvFile:
-        return inspect_csv(root, landing.source, file, part)
-
-    land_csv(landing, _each(landing.files, inspect))
 
 
 def _each(files: Sequence[RawFile], act: Callable[[RawFile, int], T]) -> list[T]:
@@ -108,6 +107,34 @@ def _each(files: Sequence[RawFile], act: Callable[[RawFile, int], T]) -> list[T]
     return done
 
 
+def _csv(root: Path, landing: Landing) -> None:
+    def inspect(file: RawFile, part: int) -> CsvFile:
+        return inspect_csv(root, landing.source, file, part)
+
+    land_csv(landing, _each(landing.files, inspect))
+
+
+def _parquet(root: Path, landing: Landing) -> None:
+    def land(file: RawFile, part: int) -> None:
+        land_parquet(root, landing, file, part)
+
+    _each(landing.files, land)
+
+
+def _row_by_row(rows: Rows) -> Callable[[Path, Landing], None]:
+    def read(root: Path, landing: Landing) -> None:
+        def land(file: RawFile, part: int) -> None:
+            landing.take(part, rows(root, landing.source, file))
+
+        _each(landing.files, land)
+
+    return read
+
+
 _READERS: dict[str, Callable[[Path, Landing], None]] = {
-    "csv": _read_csv_files,
+    "csv": _csv,
+    "json": _row_by_row(read_json),
+    "ndjson": _row_by_row(read_ndjson),
+    "excel": _row_by_row(read_excel),
+    "parquet": _parquet,
 }

@@ -1,0 +1,95 @@
+"""Reads Parquet files: takes raw files, gives their rows to a landing, converted losslessly.
+
+A column that has the contract's type is taken as it is. Any other goes the way of every text: its
+values are written out, and are values of the contract's type only if nothing is lost.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from headrace.base.declarations import ColumnContract
+from headrace.base.errors import SourceError
+from headrace.base.names import quote, quote_text
+from headrace.base.tables import Column, RawFile, Schema
+from headrace.base.types import INTEGER_TYPES
+from headrace.engines.duckdb import described
+from headrace.sources.contract import is_nested
+from headrace.sources.decoding import literal_path, true_nature
+from headrace.sources.headers import column_order
+from headrace.sources.landing import Landing, Relation
+
+_FLOATS = frozenset({"FLOAT", "DOUBLE"})
+
+
+def land_parquet(root: Path, landing: Landing, file: RawFile, part: int) -> None:
+    """Give the rows of one file to the landing; `line` is the row's number, `raw` is JSON.
+
+    Raises:
+        SourceError: it is no Parquet file, or its columns are not those of the contract.
+    """
+    path = root / file.path
+    scan = f"read_parquet({quote_text(literal_path(path))}"
+    try:
+        schema = described(landing.cursor, f"SELECT * FROM {scan})")
+        rows = _row_count(landing.cursor, path)
+        landing.take_relation(part, rows, _relation(landing, file, scan, schema))
+    except duckdb.Error as exc:
+        what, fix = true_nature(path)
+        found = str(exc).splitlines()[0] if what in {"", "a Parquet file"} else f"it is {what}"
+        raise SourceError(
+            f"{file.path}: it cannot be read as Parquet ({found}); expected a complete Parquet"
+            f" file; {fix if what not in {'', 'a Parquet file'} else 'write it again'}"
+        ) from exc
+
+
+def _relation(landing: Landing, file: RawFile, scan: str, schema: Schema) -> Relation:
+    columns = landing.source.columns
+    order = column_order(file.path, [column.name for column in schema], columns)
+    found = [schema[position] for position in order]
+    pairs = list(zip(found, columns, strict=True))
+    names = ", ".join(quote(column.name) for column in schema)
+    return Relation(
+        sql=f"{scan}, file_row_number = true)",
+        texts=[_text(column, contract) for column, contract in pairs],
+        typed=frozenset(
+            index for index, (column, contract) in enumerate(pairs) if _alike(column, contract)
+        ),
+        line="file_row_number + 1",
+        raw=f"CAST(to_json(struct_pack({_packed(schema)})) AS VARCHAR)" if names else "''",
+    )
+
+
+def _packed(schema: Schema) -> str:
+    return ", ".join(f"{quote(column.name)} := {quote(column.name)}" for column in schema)
+
+
+def _alike(column: Column, contract: ColumnContract) -> bool:
+    return column.type.replace('"', "") == contract.type.replace('"', "")
+
+
+def _text(column: Column, contract: ColumnContract) -> str:
+    """SQL of a column's values as text: nothing that they hold may be lost on the way."""
+    name = quote(column.name)
+    if _alike(column, contract):
+        return name
+    if is_nested(column.type):
+        return f"CAST(to_json({name}) AS VARCHAR)"
+    text = f"CAST({name} AS VARCHAR)"
+    if column.type in _FLOATS and contract.type in INTEGER_TYPES:
+        # pandas writes integers as floats where one of them is missing.
+        whole = f"{name} = trunc({name}) AND abs({name}) < 9007199254740992"
+        return f"CASE WHEN {whole} THEN CAST(CAST({name} AS BIGINT) AS VARCHAR) ELSE {text} END"
+    if column.type.startswith("TIMESTAMP") and contract.type == "DATE":
+        midnight = f"{name} = date_trunc('day', {name})"
+        return f"CASE WHEN {midnight} THEN CAST(CAST({name} AS DATE) AS VARCHAR) ELSE {text} END"
+    return text
+
+
+def _row_count(cursor: duckdb.DuckDBPyConnection, path: Path) -> int:
+    """Rows as the file's own footer counts them."""
+    literal = quote_text(literal_path(path))
+    [(rows,)] = cursor.execute(f"SELECT num_rows FROM parquet_file_metadata({literal})").fetchall()
+    return int(rows)
