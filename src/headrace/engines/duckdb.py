@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 import duckdb
 
@@ -13,13 +14,28 @@ from headrace.base.names import quote, quote_text
 from headrace.base.tables import PART_COLUMN, Column, Schema, Version
 from headrace.engines.protocol import WrittenFile
 
-# `python_enable_replacements`: without it off, a query can read the caller's Python variables.
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+Config: TypeAlias = "dict[str, str | bool | int | float | list[str]]"
+
+_CONFIG: Config = {
+    # Without this off, a query can read the caller's Python variables.
     "python_enable_replacements": False,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    # An ORDER BY in a subquery is the order of the whole query's rows.
     "preserve_insertion_order": True,
 }
+
+
+def open_duckdb(config: Config) -> duckdb.DuckDBPyConnection:
+    """A new in-memory instance that answers the same on every machine: its time zone is UTC.
+
+    Args:
+        config: settings beside those that every instance has.
+    """
+    connection = duckdb.connect(":memory:", config=_CONFIG | config)
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
+    return connection
 
 
 class DuckDBEngine:
@@ -38,7 +54,7 @@ class DuckDBEngine:
             memory_limit: as DuckDB writes it ("2GB"); "" is its default, 80 % of the machine.
             spill: folder for what does not fit in memory; None is none: such a query then fails.
         """
-        config = dict(_CONFIG)
+        config: Config = {}
         if threads:
             config["threads"] = threads
         if memory_limit:
@@ -47,7 +63,7 @@ class DuckDBEngine:
         config["temp_directory"] = "" if spill is None else str(spill)
         if spill is not None:
             spill.mkdir(parents=True, exist_ok=True)  # DuckDB makes the last folder only, and late
-        self._connection = duckdb.connect(":memory:", config=config)
+        self._connection = open_duckdb(config)
         self._local = threading.local()
         self._attaching = threading.Lock()
 

@@ -20,7 +20,7 @@ class WrittenFile:
 
 
 class Engine(Protocol):
-    """One place where SQL runs. `dialect` is sqlglot's name; `version` enters every recipe."""
+    """One place where SQL runs. `dialect` names its SQL; `version` enters every recipe."""
 
     dialect: str
     version: str

@@ -17,23 +17,12 @@ import duckdb
 from headrace.base.errors import CorruptObject, UsageError
 from headrace.base.names import quote
 from headrace.base.tables import Version
-from headrace.engines.duckdb import version_sql
+from headrace.engines.duckdb import open_duckdb, version_sql
 from headrace.serve.settings import ServeSettings
 from headrace.store.snapshots import Ref, Snapshot
 from headrace.store.store import Store
 
 Row: TypeAlias = "tuple[object, ...]"
-
-# What cannot be set any more once the configuration is locked.
-_CONFIG: Mapping[str, str | bool | int | float | list[str]] = {
-    "python_enable_replacements": False,
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "allow_community_extensions": False,
-    "preserve_insertion_order": True,
-    # A result that spills would be written by whom nobody asked; memory is the limit.
-    "temp_directory": "",
-}
 
 
 class RowStream:
@@ -126,7 +115,8 @@ class SnapshotReader:
             duckdb.Error: a data file cannot be read.
         """
         snapshot = store.snapshot(ref)
-        connection = duckdb.connect(":memory:", config=dict(_CONFIG))
+        # A result that spills would be written by whom nobody asked; memory is the limit.
+        connection = open_duckdb({"temp_directory": ""})
         try:
             _configure(connection, settings)
             _attach(connection, snapshot, store.data_root, settings)
@@ -191,7 +181,6 @@ def one_select(sql: str) -> duckdb.Statement:
 
 def _configure(connection: duckdb.DuckDBPyConnection, settings: ServeSettings) -> None:
     connection.execute(f"SET threads={settings.query_threads:d}")
-    connection.execute("SET TimeZone='UTC'")
     # Data files never change, so what was read of a footer stays true.
     connection.execute("SET parquet_metadata_cache=true")
     if settings.memory_limit:

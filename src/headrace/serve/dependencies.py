@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from headrace.serve.columnar import SnapshotReader, require_one_select
 
 if TYPE_CHECKING:
-    import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
+    import pyarrow as pa
 
 SCOPE_KEY = "headrace.snapshot"
 

@@ -186,8 +186,11 @@ def content_of(contract: EndpointContract, snapshot: Snapshot) -> str:
 
 
 def newest_load(contract: EndpointContract, snapshot: Snapshot) -> datetime | None:
-    """When the newest cell of the tables that the endpoint reads was loaded; None without one."""
-    times = [cell.loaded_at for name in contract.tables for cell in snapshot.tables[name].cells]
+    """When the newest of the raw data behind an endpoint was loaded; None without any.
+
+    A model that is built anew does not make its data any younger, so only sources count.
+    """
+    times = [cell.loaded_at for name in contract.sources for cell in snapshot.tables[name].cells]
     return parse_time(max(times)) if times else None
 
 

@@ -43,6 +43,7 @@ class EndpointContract:
         recipe: address of query, parameters and caps: changes when the answer's rule changes.
         sql: one SELECT in DuckDB's dialect over table names, with `$name` parameters.
         tables: the tables that it reads.
+        sources: the sources that those tables are made from, directly or through models.
         columns: the response's fields, in order.
         limit, max_limit: rows in an answer by default and at most; both 0 when the query has a
             `$limit` parameter of its own.
@@ -64,6 +65,7 @@ class EndpointContract:
     reason: str = ""
     description: str = ""
     lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.checks import Compiled
 from headrace.pipeline.compile.models import duplicate_columns
 from headrace.pipeline.compile.queries import Answer, NameUse, Query, SqlText, place_in
-from headrace.pipeline.compile.sourcing import source_columns
+from headrace.pipeline.compile.sourcing import source_columns, source_tables
 from headrace.pipeline.compile.tables import read_tables
 from headrace.pipeline.compile.values import fits, has_order, within
 from headrace.store.snapshots import EndpointContract, Parameter
@@ -82,6 +82,7 @@ def _contract(
         reason=_REASON,
         description=endpoint.description,
         lineage=source_columns(answer.bound.lineage, compiled.relations),
+        sources=source_tables(tables, compiled.relations),
     )
 
 

@@ -1,11 +1,26 @@
-"""Follows lineage to its end: takes a query's direct inputs, gives columns of sources."""
+"""Follows what a query reads to its end: takes its direct inputs, gives sources and columns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from headrace.pipeline.compile.graph import Relation
 from headrace.pipeline.compile.queries import Lineage
+
+
+def source_tables(tables: Iterable[str], relations: Mapping[str, Relation]) -> tuple[str, ...]:
+    """The sources that `tables` are made from, through all models, sorted."""
+    found: set[str] = set()
+    waiting = list(tables)
+    seen: set[str] = set()
+    while waiting:
+        relation = relations[waiting.pop()]
+        if relation.name not in seen:
+            seen.add(relation.name)
+            waiting.extend(relation.inputs)
+            if relation.kind == "source":
+                found.add(relation.name)
+    return tuple(sorted(found))
 
 
 def source_columns(lineage: Lineage, relations: Mapping[str, Relation]) -> Lineage:

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from statistics import fmean
 
-import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
+import pyarrow as pa
 
 from headrace import model
 
