@@ -37,6 +37,7 @@ BY_STORE = EndpointContract(
     recipe="by_store-1",
     sql="SELECT day, revenue FROM sales WHERE store_id = $store_id AND day >= $since ORDER BY day",
     tables=("sales",),
+    sources=("sales",),
     parameters=(
         Parameter("store_id", "path", "INTEGER", required=True, min=0, description="Which store."),
         Parameter("since", "query", "DATE", required=False, default="2024-01-01"),
@@ -52,6 +53,7 @@ ALL_SALES = EndpointContract(
     recipe="all_sales-1",
     sql="SELECT store_id, day, revenue FROM sales ORDER BY day DESC, store_id",
     tables=("sales",),
+    sources=("sales",),
     parameters=(),
     columns=(
         Column("store_id", "INTEGER"),

@@ -7,6 +7,7 @@ Any other file is read again, record by record, by our own tokenizer, which know
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -66,13 +67,20 @@ def inspect_csv(root: Path, source: Source, file: RawFile, part: int) -> CsvFile
     with open_text(path, file.path, source.format) as text:
         order, header_lines = _read_header(source, file.path, path, text)
     survey = _survey(path, file.path, source) if _may_be_plain(source) else None
-    rows = None
-    if survey is not None and survey.plain and header_lines <= 1:
-        rows = survey.lines - header_lines
-        if len(source.columns) == 1:
-            rows += survey.empty_lines
+    rows = _counted_rows(survey, header_lines, len(source.columns)) if survey else None
     multiline = survey is not None and survey.multiline
     return CsvFile(part, path, file.path, order, rows, multiline, file.size_bytes)
+
+
+def _counted_rows(survey: Survey, header_lines: int, width: int) -> int | None:
+    """The rows of a plain file in which no row has too many fields, else None.
+
+    DuckDB rejects a row with too few fields, but forgives an empty one too many: as many
+    delimiters as there must be, and no row with too few, mean that all rows are right.
+    """
+    if not survey.plain or header_lines > 1 or survey.delimiters != survey.lines * (width - 1):
+        return None
+    return survey.lines - header_lines + (survey.empty_lines if width == 1 else 0)
 
 
 def _may_be_plain(source: Source) -> bool:
@@ -88,8 +96,9 @@ def _may_be_plain(source: Source) -> bool:
 
 
 def _survey(path: Path, label: str, source: Source) -> Survey:
-    survey = Survey(source.format.quote.encode())
+    survey = Survey(source.format.quote.encode(), source.format.delimiter.encode())
     with open_bytes(path, label, source.format.compression) as file:
+        survey.feed(file.read(_CHUNK_BYTES).removeprefix(codecs.BOM_UTF8))
         while chunk := file.read(_CHUNK_BYTES):
             survey.feed(chunk)
     survey.finish()

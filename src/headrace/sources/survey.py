@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 _LINE = re.compile(rb"[^\n]+")
@@ -20,25 +19,34 @@ class Survey:
 
     Attributes:
         lines: physical lines that are not inside quotes, without the empty ones.
-        empty_lines: empty ones among them.
+        empty_lines: the empty ones.
+        delimiters: those that are not inside quotes.
         multiline: whether a field in quotes holds a line end.
         plain: whether DuckDB's reader and ours are known to agree on the file: UTF-8, one kind of
-            line end, no NUL, no blanks beside quotes.
+            line end, no NUL, quotes around whole fields only.
     """
 
     quote: bytes
+    delimiter: bytes
     lines: int = 0
+    delimiters: int = 0
     empty_lines: int = 0
     multiline: bool = False
     plain: bool = True
     _inside: bool = False
     _held: bytes = b""
-    _last: bytes = b""
+    _last: bytes = b"\n"
+    _stray: re.Pattern[bytes] = field(init=False, repr=False)
     _line_open: bool = False
     _ends: set[bytes] = field(default_factory=set)
     _decoder: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")("strict")
     )
+
+    def __post_init__(self) -> None:
+        # What is in quotes must be a whole field: readers differ about anything beside it.
+        other = b"[^" + re.escape(self.delimiter) + rb"\n\r\0]"
+        self._stray = re.compile(other + rb"\0|\0" + other)
 
     def feed(self, chunk: bytes) -> None:
         """Take in the next bytes."""
@@ -69,29 +77,19 @@ class Survey:
             self.plain = False
 
     def _count(self, text: bytes) -> None:
-        self._judge_blanks(text)
         pieces = text.split(self.quote)
         first_outside = int(self._inside)
         inside = pieces[1 - first_outside :: 2]
         self.multiline = self.multiline or any(b"\n" in each or b"\r" in each for each in inside)
         if len(pieces) % 2 == 0:
             self._inside = not self._inside
-        # What is in quotes stands for one character: a line of nothing but "" is not empty.
-        self._count_lines(self._joined(pieces[first_outside::2], first_outside))
-
-    def _judge_blanks(self, text: bytes) -> None:
-        """DuckDB drops blanks between a quote and a delimiter; we do not."""
-        seen = self._last + text
-        self._last = text[-1:] or self._last
-        if self.quote in seen:
-            pairs = (
-                pair for blank in (b" ", b"\t") for pair in (blank + self.quote, self.quote + blank)
-            )
-            self.plain = self.plain and not any(pair in seen for pair in pairs)
-
-    def _joined(self, outside: Iterable[bytes], started_inside: int) -> bytes:
-        joined = b"x".join(outside)
-        return b"x" + joined if started_inside else joined
+        outside = pieces[first_outside::2]
+        # A NUL stands for what is in quotes: a line of nothing but "" is not empty.
+        joined = b"\0" * first_outside + b"\0".join(outside)
+        if self.plain and self._stray.search(self._last + joined):
+            self.plain = False
+        self._last = joined[-1:] or self._last
+        self._count_lines(joined)
 
     def _count_lines(self, text: bytes) -> None:
         crlf = text.count(b"\r\n")
@@ -104,6 +102,7 @@ class Survey:
             self._ends.add(b"\r")
         if not text:
             return
+        self.delimiters += text.count(self.delimiter)
         text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         full = len(_LINE.findall(text))
         closed_carried = self._line_open and text.startswith(b"\n")
