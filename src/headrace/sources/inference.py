@@ -158,6 +158,12 @@ def _as_text(root: Path, source: Source, raw: Sequence[RawFile]) -> Source:
         header = Header(tuple(names), header=True)
     if not header.names:
         raise SourceError(f"{raw[0].path}: it has no columns; expected at least one")
+    for name in header.names:
+        if not name or not name.isprintable():
+            raise SourceError(
+                f"{raw[0].path}: a column is named {name!r}; expected a name of printable"
+                " characters; rename it, or take it out of the file"
+            )
     return replace(
         source,
         format=replace(source.format, header=header.header, skip=header.skip),
