@@ -31,6 +31,9 @@ def test_every_cell_of_csv_spectrum_is_exact(shared_data: Shared, tmp_path: Path
         expected = json.loads(answer.read_text(encoding="utf-8"))
         names = list(expected[0])
         content = (folder / "csvs" / f"{answer.stem}.csv").read_bytes()
+        if answer.stem.endswith("_crlf") and b"\r" not in content:
+            # The copy has lost its carriage returns on the way; the answers have kept them.
+            content = content.replace(b"\n", b"\r\n")
         one = source(*map(contract, names), files=f"{answer.stem}.csv")
         loaded = load(tmp_path, one, {f"{answer.stem}.csv": content})
         rows = [dict(zip(names, (cell or "" for cell in row), strict=True)) for row in loaded.rows]
