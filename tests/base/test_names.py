@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.base.names import is_name, listed, near_miss, quote, quote_text
+from headrace.base.names import is_environment, is_name, listed, near_miss, quote, quote_text
 
 # What DuckDB itself cannot hold: NUL in an identifier, a lone surrogate anywhere.
 sql_text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
@@ -32,6 +32,13 @@ def test_letters_digits_and_underscores_make_a_name(name: str) -> None:
 )
 def test_anything_else_is_no_name(name: str) -> None:
     assert not is_name(name)
+
+
+def test_the_name_of_an_environment_may_also_hold_a_hyphen() -> None:
+    assert is_environment("pr-41")
+    assert is_environment("prod")
+    assert not is_environment("pr/41")
+    assert not is_environment("")
 
 
 @given(sql_text.filter(bool))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from headrace.base.names import quote, quote_text
 from headrace.base.tables import Cell, Column, DataFile, Schema, Version
 from headrace.base.types import SCALAR_TYPES, STORED_AS, parse_type
-from headrace.engines.duckdb import DuckDBEngine, described, empty_sql, version_sql
+from headrace.engines.duckdb import DuckDBEngine, described, empty_sql, literal_path, version_sql
 from headrace.engines.protocol import Engine
 
 SCHEMA: Schema = (Column("id", "INTEGER"), Column("store", "VARCHAR"))
@@ -237,6 +237,17 @@ class TestVersions:
         write(engine, tmp_path / sibling, "a.parquet", "SELECT 666 AS id, 'x' AS store")
         file = write(engine, tmp_path / folder, "a.parquet", "SELECT 1 AS id, 'x' AS store")
         engine.attach(version(cell("a.parquet", 1), files=(file,)), tmp_path / folder)
+        assert ids(engine) == [1]
+
+    def test_a_locked_instance_reads_such_a_folder_when_both_its_spellings_are_allowed(
+        self, engine: DuckDBEngine, tmp_path: Path
+    ) -> None:
+        root = tmp_path / "a[b]*"
+        file = write(engine, root, "a.parquet", "SELECT 1 AS id, 'x' AS store")
+        engine.attach(version(cell("a.parquet", 1), files=(file,)), root)
+        folders = [f"{root}/", f"{literal_path(root)}/"]
+        engine.cursor().execute("SET allowed_directories = $folders", {"folders": folders})
+        engine.cursor().execute("SET enable_external_access = false")
         assert ids(engine) == [1]
 
     @pytest.mark.parametrize("name", ["select", "order items", 'a"b', "x'y", "é", "a;b--"])
@@ -520,6 +531,14 @@ class TestSettings:
         names = ("autoinstall_known_extensions", "autoload_known_extensions")
         for name in names:
             assert engine.rows(f"SELECT current_setting('{name}') AS on", 1) == [{"on": False}]
+
+    def test_times_are_in_utc_in_every_thread_whatever_the_machine(
+        self, engine: DuckDBEngine
+    ) -> None:
+        sql = "SELECT CAST(TIMESTAMPTZ '2024-07-01 12:00:00+02' AS VARCHAR) AS at"
+        with ThreadPoolExecutor(1) as pool:
+            found = pool.submit(engine.rows, sql, 1).result()
+        assert engine.rows(sql, 1) == found == [{"at": "2024-07-01 10:00:00+00"}]
 
     def test_threads_and_memory_are_what_is_asked_for(self) -> None:
         engine = DuckDBEngine(threads=3, memory_limit="512MiB")

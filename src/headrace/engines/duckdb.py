@@ -136,7 +136,7 @@ def version_sql(version: Version, data_root: Path) -> str:
     whole: list[str] = []
     selects: list[str] = []
     for file in version.files:
-        path = _path_text(data_root / file.path)
+        path = quote_text(literal_path(data_root / file.path))
         cells = [cell for cell in version.cells if cell.file == file.path]
         if sum(cell.rows for cell in cells) == file.rows:
             whole.append(path)
@@ -155,9 +155,12 @@ def _parquet(*paths: str) -> str:
     return f"read_parquet([{', '.join(paths)}], hive_partitioning = false)"
 
 
-def _path_text(path: Path) -> str:
-    """A path as a SQL literal that read_parquet takes for this one file, not for a glob."""
-    return quote_text(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
+def literal_path(path: Path) -> str:
+    """A path as DuckDB takes it literally: it would expand `*`, `?` and `[` otherwise.
+
+    An instance with `allowed_directories` checks this spelling as well as the plain one.
+    """
+    return re.sub(r"[*?\[]", r"[\g<0>]", str(path))
 
 
 def empty_sql(schema: Iterable[Column]) -> str:
