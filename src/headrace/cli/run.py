@@ -38,17 +38,19 @@ def command(ctx: click.Context, environment: str | None, folder: Path, as_json: 
     started = time.monotonic()
     workspace = open_workspace(find_root(folder.resolve()))
     name = environment or workspace.project.settings.environment
-    plan = plan_workspace(workspace, name)
-    if is_done(plan):
-        number = plan.parent.number if plan.parent else 0
-        seconds = time.monotonic() - started
-        click.echo(_unchanged(number, seconds) if as_json else nothing_to_do(number))
-        return
-    # The engine takes longer to import than all of the above takes to find nothing to do.
-    from headrace.pipeline.building import build
+    # Held from the plan on: gc must not remove what the plan has found to be built already.
+    with workspace.store.hold():
+        plan = plan_workspace(workspace, name)
+        if is_done(plan):
+            number = plan.parent.number if plan.parent else 0
+            seconds = time.monotonic() - started
+            click.echo(_unchanged(number, seconds) if as_json else nothing_to_do(number))
+            return
+        # The engine takes longer to import than all of the above takes to find nothing to do.
+        from headrace.pipeline.building import build
 
-    with showing(as_json=as_json, names=_names(workspace)) as observer:
-        report = build(workspace, plan, observer)
+        with showing(as_json=as_json, names=_names(workspace)) as observer:
+            report = build(workspace, plan, observer)
     if not as_json:
         _print_details(report)
         click.echo(summary(report, name, time.monotonic() - started))

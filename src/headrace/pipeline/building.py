@@ -199,7 +199,12 @@ def _results(plan: Plan, built: Built) -> dict[str, CheckResult]:
 def _reason(plan: Plan, built: Built) -> str:
     """Why the snapshot was published, in a line for its history."""
     tables = [step.table for step in built.steps]
-    if not tables:
-        return "; ".join(plan.reasons) or "checks changed"
-    more = f" and {len(tables) - 3} more" if len(tables) > 3 else ""
-    return f"built {', '.join(tables[:3])}{more}"
+    if tables:
+        return f"built {_first(tables, ', ')}"
+    return _first(list(plan.reasons), "; ") or "checks changed"
+
+
+def _first(texts: list[str], between: str) -> str:
+    """The first three of several texts, and how many more there are."""
+    more = f" and {len(texts) - 3} more" if len(texts) > 3 else ""
+    return between.join(texts[:3]) + more

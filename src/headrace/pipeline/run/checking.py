@@ -28,8 +28,8 @@ def make_checks(
     for check in listed:
         try:
             failing = counts[check] if check in counts else _count(engine, check.sql)
-            sample = _sample(engine, check.sql) if failing else ()
-            outcomes.append(_outcome(check, versions, failing, "", sample))
+            rows = sample(engine, check.sql) if failing else ()
+            outcomes.append(_outcome(check, versions, failing, "", rows))
         except duckdb.Error as exc:
             outcomes.append(_outcome(check, versions, -1, _first_line(exc), ()))
     return outcomes
@@ -57,7 +57,8 @@ def _count(engine: DuckDBEngine, sql: str) -> int:
     return int(count)
 
 
-def _sample(engine: DuckDBEngine, sql: str) -> tuple[Mapping[str, str | None], ...]:
+def sample(engine: DuckDBEngine, sql: str) -> tuple[Mapping[str, str | None], ...]:
+    """Up to `SAMPLE_ROWS` rows of a SELECT, each value as text."""
     rows = engine.rows(f"SELECT CAST(COLUMNS(*) AS VARCHAR) FROM ({sql}\n)", SAMPLE_ROWS)
     return tuple(
         {name: None if value is None else str(value) for name, value in row.items()} for row in rows

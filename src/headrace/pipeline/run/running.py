@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import duckdb
 
 from headrace.base.declarations import Model
 from headrace.base.errors import HeadraceError
+from headrace.base.names import quote
 from headrace.base.tables import Version
 from headrace.engines.duckdb import DuckDBEngine, described
 from headrace.observe.events import CheckFinished, Observer, StepFinished, StepStarted
@@ -19,7 +20,7 @@ from headrace.pipeline.compile.graph import CompiledCheck, Relation
 from headrace.pipeline.plan.addresses import model_address
 from headrace.pipeline.plan.plans import Plan, PlannedStep
 from headrace.pipeline.plan.versions import assemble, quarantine_of, volume_results
-from headrace.pipeline.run.checking import make_checks
+from headrace.pipeline.run.checking import make_checks, sample
 from headrace.pipeline.run.outcomes import Built, CheckOutcome
 from headrace.pipeline.run.python_models import run_python_model
 from headrace.pipeline.run.reading import build_source
@@ -40,7 +41,10 @@ def run_plan(plan: Plan, store: Store, engine: DuckDBEngine, observe: Observer) 
 
 @dataclass
 class _Run:
-    """The state of one execution; `_lock` guards what several steps write."""
+    """The state of one execution; `_lock` guards what several steps write.
+
+    `stopped` are the tables that failed, failed a check, or were blocked.
+    """
 
     plan: Plan
     store: Store
@@ -49,12 +53,14 @@ class _Run:
     versions: dict[str, Version] = field(default_factory=dict)
     steps: list[StepFinished] = field(default_factory=list)
     checks: list[CheckOutcome] = field(default_factory=list)
+    stopped: set[str] = field(default_factory=set)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def execute(self) -> Built:
         """Everything that can be built and checked is, and is returned."""
         for version in self.plan.reused.values():
             self._add(version)
+        for version in self.plan.reused.values():
             self._check_volume(version)
         settings = self.plan.graph.project.settings
         run_tasks(self._tasks(), settings.workers or os.cpu_count() or 1)
@@ -84,10 +90,14 @@ class _Run:
         needs = self._needs(relation.inputs)
 
         def work() -> bool:
-            return self._build(step, relation) and self._check(checks)
+            passed = self._build(step, relation) and self._check(checks)
+            if not passed:
+                self.stopped.add(step.table)
+            return passed
 
         def blocked() -> None:
-            message = f"waits for {', '.join(sorted(needs))}"
+            message = f"waits for {', '.join(sorted(needs & self.stopped))}"
+            self.stopped.add(step.table)
             self._finish(StepFinished(step.table, "blocked", message=message))
 
         return Task(step.table, needs, work, blocked)
@@ -163,8 +173,15 @@ class _Run:
         published = self.plan.before.tables.get(version.table)
         results = volume_results(relation, version, published)
         for result in results:
-            self._finish_check(CheckOutcome(result))
+            aside = () if result.passed else self._set_aside(relation)
+            self._finish_check(CheckOutcome(result, aside))
         return all(result.passed for result in results)
+
+    def _set_aside(self, relation: Relation) -> tuple[Mapping[str, str | None], ...]:
+        """Some of the rows in a source's quarantine, which nobody can query unless it publishes."""
+        if relation.kind != "source":
+            return ()
+        return sample(self.engine, f"FROM {quote(quarantine_of(relation.name))}")
 
     def _finish(self, step: StepFinished) -> None:
         with self._lock:
