@@ -65,6 +65,7 @@ class DuckDBEngine:
             spill.mkdir(parents=True, exist_ok=True)  # DuckDB makes the last folder only, and late
         self._connection = open_duckdb(config)
         self._local = threading.local()
+        self._cursors: list[duckdb.DuckDBPyConnection] = []
         self._attaching = threading.Lock()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
@@ -72,6 +73,7 @@ class DuckDBEngine:
         cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
         if cursor is None:
             cursor = self._local.cursor = self._connection.cursor()
+            self._cursors.append(cursor)
         return cursor
 
     def describe(self, sql: str, tables: Mapping[str, Schema]) -> Schema:
@@ -114,6 +116,11 @@ class DuckDBEngine:
         cursor = self.cursor().execute(f"SELECT * FROM ({sql}\n) LIMIT {limit}")
         names = [description[0] for description in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def interrupt(self) -> None:
+        """Make the queries that run now, on any thread, raise duckdb.InterruptException."""
+        for cursor in list(self._cursors):
+            cursor.interrupt()
 
     def close(self) -> None:
         """Close the instance; cursors of other threads end with it."""

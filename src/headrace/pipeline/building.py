@@ -16,8 +16,8 @@ from headrace.observe.events import Observer, RunFinished, RunStarted, StepFinis
 from headrace.pipeline.plan.addresses import check_address
 from headrace.pipeline.plan.plans import Plan
 from headrace.pipeline.plan.versions import volume_results
+from headrace.pipeline.run.importing import project_modules
 from headrace.pipeline.run.outcomes import Built, CheckOutcome
-from headrace.pipeline.run.python_models import forget_modules
 from headrace.pipeline.run.running import run_plan
 from headrace.pipeline.workspace import Workspace, plan_workspace
 from headrace.store.records import CheckRecord, Records, RunRecord, StepRecord
@@ -62,7 +62,8 @@ def build(workspace: Workspace, plan: Plan, observe: Observer = ignore) -> Build
     if plan.nothing_to_do and not plan.deferred:
         return BuildReport("", "unchanged", plan.parent)
     run = f"{workspace.store.clock.now():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-    with closing(Records.open(workspace.store.root / "operations.sqlite")) as records:
+    path = workspace.store.root / "operations.sqlite"
+    with workspace.store.hold(), closing(Records.open(path)) as records:
         return _Build(workspace, plan, observe, run, records).execute()
 
 
@@ -80,20 +81,23 @@ class _Build:
         """Build, check, publish, and record all of it."""
         started = time.monotonic()
         self._start()
-        built = self._build()
+        try:
+            report = self._report(self._build())
+        except BaseException as exc:
+            why = "interrupted" if isinstance(exc, KeyboardInterrupt) else str(exc)
+            failed = BuildReport(self.run, "failed", self.plan.parent, failures=(why,))
+            self._finish(failed, time.monotonic() - started)
+            raise
+        self._finish(report, time.monotonic() - started)
+        return report
+
+    def _report(self, built: Built) -> BuildReport:
+        """Publish what was built if it may be, and say how that went."""
         ref, failures = self.plan.parent, built.failures
         if not failures:
             ref, failures = self._publish(built)
-        report = BuildReport(
-            self.run,
-            "failed" if failures else "published",
-            ref,
-            built.steps,
-            built.checks,
-            failures,
-        )
-        self._finish(report, time.monotonic() - started)
-        return report
+        outcome: Literal["failed", "published"] = "failed" if failures else "published"
+        return BuildReport(self.run, outcome, ref, built.steps, built.checks, failures)
 
     def _start(self) -> None:
         environment, steps = self.plan.environment, len(self.plan.steps)
@@ -103,29 +107,36 @@ class _Build:
     def _build(self) -> Built:
         settings = self.workspace.project.settings
         store = self.workspace.store
-        forget_modules(self.workspace.project.root)
         engine = DuckDBEngine(
             threads=settings.threads,
             memory_limit=settings.memory_limit,
             spill=store.root / "staging",
         )
-        try:
+        with closing(engine), project_modules(self.workspace.project.root):
             built = run_plan(self.plan, store, engine, self.observe)
-            while self.plan.deferred and self.plan.steps and not built.failures:
+            while self._goes_on(built):
                 self.plan = self._plan_again(built)
                 built = built.then(run_plan(self.plan, store, engine, self.observe))
-        finally:
-            engine.close()
         return built
 
+    def _goes_on(self, built: Built) -> bool:
+        """Whether a Python model has shown columns that what reads it must be compiled with."""
+        if built.failures:
+            return False
+        return bool(built.reshaped or (self.plan.deferred and self.plan.steps))
+
     def _plan_again(self, built: Built) -> Plan:
-        """The plan for what could not be compiled before, without the checks made already."""
+        """The plan for what could not be compiled before, without the checks made already.
+
+        What was published is what it was when the run began, so that whoever has published since
+        is noticed, and not overwritten.
+        """
         plan = plan_workspace(self.workspace, self.plan.environment)
         made = {outcome.result.address for outcome in built.checks}
         remaining = [
             check for check in plan.checks if check_address(check, plan.addresses) not in made
         ]
-        return replace(plan, checks=tuple(remaining))
+        return replace(plan, checks=tuple(remaining), parent=self.plan.parent)
 
     def _publish(self, built: Built) -> tuple[Ref | None, tuple[str, ...]]:
         """What is published afterwards, and why it is not what was built."""
@@ -140,6 +151,8 @@ class _Build:
         parent = plan.parent.number if plan.parent else None
         reason = _reason(plan, built)
         try:
+            for text in plan.modules.values():
+                store.put_object(text)
             ref = store.publish(
                 plan.environment, snapshot, parent=parent, reason=reason, run=self.run
             )

@@ -62,19 +62,29 @@ def plan_workspace(workspace: Workspace, environment: str) -> Plan:
     fingerprints.save()
     cache = CompileCache.load(workspace.cache / "compiled.json")
     observed = _published_schemas(workspace, environment)
+    told: set[str] = set()
     while True:
         graph = compile_project(project, cache, observed)
         plan = make_plan(graph, files, make_contract(graph, cache), store, environment)
         shown = {
-            version.recipe: version.schema
-            for name, version in plan.reused.items()
-            if graph.relation(name).schema is None
+            recipe: schema for recipe, schema in _shown_schemas(plan).items() if recipe not in told
         }
-        if shown.keys() <= observed.keys():
+        if not shown:
             cache.save()
             return plan
-        # A Python model has run since: what reads it can be compiled now.
+        # A Python model has run since, or on other rows: what reads it is compiled with the
+        # columns that it has now. Once for each, whatever else might show others.
+        told |= shown.keys()
         observed |= shown
+
+
+def _shown_schemas(plan: Plan) -> dict[str, Schema]:
+    """Recipe -> columns of the Python models that have others than they are compiled with."""
+    return {
+        version.recipe: version.schema
+        for name, version in plan.reused.items()
+        if version.schema != plan.graph.relation(name).schema
+    }
 
 
 def _published_schemas(workspace: Workspace, environment: str) -> dict[str, Schema]:

@@ -204,6 +204,10 @@ class Store:
         """Every cell of a table that is built and whole, by address, published or not."""
         return self._data.find_cells(table)
 
+    def is_whole(self, file: DataFile) -> bool:
+        """Whether a data file is there with its size; its bytes are not read."""
+        return self._data.is_whole(file)
+
     # Readers, runs, and what neither of them needs
 
     def pin(self, ref: Ref, *, holder: str) -> Lease:

@@ -12,7 +12,7 @@ from headrace.base.hashing import Part, address
 from headrace.base.names import listed, near_miss, quote
 from headrace.base.tables import Column, Schema
 from headrace.pipeline.compile.analysis import Analysis
-from headrace.pipeline.compile.cache import engine_version
+from headrace.pipeline.compile.cache import CompileCache, engine_version
 from headrace.pipeline.compile.graph import Relation
 from headrace.pipeline.compile.python_code import code_address
 from headrace.pipeline.compile.queries import Bound, Mistake, Query, SqlText, place_in
@@ -104,17 +104,13 @@ def compile_python_model(
 ) -> Relation | list[Problem]:
     """The relation of a Python model: its columns as declared, or as it last returned them."""
     model = reading.model
-    assert model.function is not None
     try:
-        code = code_address(root, model.place.file, analysis.cache)
+        recipe = python_recipe(root, model, analysis.cache)
     except SyntaxError as exc:
         file = Path(exc.filename or model.place.file)
         file = file.relative_to(root) if file.is_relative_to(root) else file
         place = Place(file.as_posix(), exc.lineno or 0, exc.offset or 0)
         return [Problem(place, exc.msg, fix=f"`{model.name}` needs this file to run")]
-    declared = [[column.name, column.type] for column in model.columns]
-    frames = [list(each) for each in model.function.inputs]
-    recipe = address("recipe", code, declared, frames, engine_version())
     schema = observed.get(recipe)
     if model.columns and all(column.type for column in model.columns):
         schema = tuple(Column(column.name, column.type) for column in model.columns)
@@ -123,6 +119,19 @@ def compile_python_model(
     return Relation(
         model.name, "model", model.place, recipe, reading.inputs, schema, model, lineage={}
     )
+
+
+def python_recipe(root: Path, model: Model, cache: CompileCache) -> str:
+    """The address of what makes a Python model, by what its files say now.
+
+    Raises:
+        SyntaxError: one of its files is not Python.
+    """
+    assert model.function is not None
+    code = code_address(root, model.place.file, cache)
+    declared = [[column.name, column.type] for column in model.columns]
+    frames = [list(each) for each in model.function.inputs]
+    return address("recipe", code, declared, frames, engine_version())
 
 
 def _typed(schema: Schema) -> Part:

@@ -76,7 +76,10 @@ def make_plan(
 
 @dataclass(frozen=True, slots=True)
 class _LookUp:
-    """Cells that exist: those of the published snapshot first, then whatever the store has."""
+    """Cells that exist: those of the published snapshot first, then whatever the store has.
+
+    A cell whose data file somebody has removed, or cut, does not exist: it is built again.
+    """
 
     store: Store
     before: Snapshot
@@ -85,7 +88,7 @@ class _LookUp:
         """The cells among the addresses `wanted` that exist."""
         addresses = set(wanted)
         version = self.before.tables.get(table)
-        found = stored_cells(version) if version else {}
+        found = stored_cells(version, self.store.is_whole) if version else {}
         if not addresses <= found.keys():
             found = self.store.find_cells(table) | found
         return {address: cell for address, cell in found.items() if address in addresses}

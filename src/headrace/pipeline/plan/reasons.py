@@ -12,6 +12,7 @@ from headrace.store.snapshots import Manifest, Snapshot
 
 # More files than this are counted instead of named.
 _FILES_NAMED = 3
+_LOST = "what the store holds of it is damaged or gone"
 
 
 def source_reasons(
@@ -24,9 +25,12 @@ def source_reasons(
     if before.recipe != relation.recipe:
         return (f"its contract changed ({_counted(len(unread), 'file')} to read)",)
     labels = {cell.label for cell in before.cells}
+    published = {cell.address for cell in before.cells}
+    lost = {file.path for address, file in source.files if address in published}
     new = [file.path for file in unread if file.path not in labels]
-    changed = [file.path for file in unread if file.path in labels]
+    changed = [file.path for file in unread if file.path in labels - lost]
     return (
+        *([_LOST] if any(file.path in lost for file in unread) else []),
         *_named(new, "is new", "are new"),
         *_named(changed, "changed", "changed"),
         *_gone(before, source),
@@ -66,7 +70,7 @@ def model_reasons(
         for name in relation.inputs
         if name not in before.tables or before.tables[name].address != addresses[name]
     )
-    return tuple(reasons) or ("what it was built from changed",)
+    return tuple(reasons) or (_LOST,)
 
 
 def publish_reasons(
@@ -98,6 +102,8 @@ def _reuse_reasons(
         yield from (f"{relation.name}: {reason}" for reason in gone)
         if not gone and relation.kind != "quarantine":
             yield f"{relation.name}: an earlier run has built it already"
+    elif published.files != version.files:
+        yield f"{relation.name}: {_LOST}, and an earlier run has built it again"
     elif any(
         result.address not in before.checks
         for result in volume_results(relation, version, published)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from headrace.base.declarations import Source
+from headrace.base.declarations import Model, Source
 from headrace.base.hashing import address
-from headrace.base.tables import QUARANTINE_SUFFIX, Schema, Version
+from headrace.base.tables import QUARANTINE_SUFFIX, DataFile, Schema, Version
 from headrace.pipeline.compile.graph import Relation
 from headrace.store.data import StoredCell
 from headrace.store.snapshots import CheckResult
@@ -17,33 +17,44 @@ def quarantine_of(source: str) -> str:
     return source + QUARANTINE_SUFFIX
 
 
-def assemble(relation: Relation, cells: Iterable[StoredCell]) -> Version:
-    """The version of a table that consists of `cells`, in that order.
+def shows_columns(relation: Relation) -> bool:
+    """Whether a table's columns are what its rows turn out to have.
 
-    A Python model that has not declared its columns takes those that its cell has.
+    So it is with a Python model that does not declare them: they may differ with each input.
     """
+    model = relation.declaration
+    if not isinstance(model, Model) or model.function is None:
+        return False
+    return not (model.columns and all(column.type for column in model.columns))
+
+
+def assemble(relation: Relation, cells: Iterable[StoredCell]) -> Version:
+    """The version of a table that consists of `cells`, in that order."""
     stored = tuple(cells)
     files = {cell.file.path: cell.file for cell in stored if cell.file is not None}
     return Version(
         table=relation.name,
         kind=relation.kind,
         recipe=relation.recipe,
-        schema=relation.schema if relation.schema is not None else _shown(stored),
+        schema=stored[0].schema if shows_columns(relation) else known_schema(relation),
         cells=tuple(cell.cell for cell in stored),
         files=tuple(files.values()),
     )
 
 
-def _shown(cells: tuple[StoredCell, ...]) -> Schema:
-    return cells[0].schema
+def known_schema(relation: Relation) -> Schema:
+    """The columns of a table that is planned, and does not show them only when it is built."""
+    assert relation.schema is not None, "a table is planned once its columns are known"
+    return relation.schema
 
 
-def stored_cells(version: Version) -> dict[str, StoredCell]:
-    """The cells of a version by their address."""
-    files = {file.path: file for file in version.files}
+def stored_cells(version: Version, is_whole: Callable[[DataFile], bool]) -> dict[str, StoredCell]:
+    """The cells of a version by their address, without those whose data file is not whole."""
+    files = {file.path: file for file in version.files if is_whole(file)}
     return {
         cell.address: StoredCell(cell=cell, file=files.get(cell.file), schema=version.schema)
         for cell in version.cells
+        if not cell.file or cell.file in files
     }
 
 

@@ -34,16 +34,20 @@ class Built:
         versions: every table's next version, built or reused; without those that failed.
         steps: how each step ended, in the order in which they ended.
         checks: the outcome of every check that was made.
+        reshaped: the Python models that returned other columns than were planned with. What reads
+            them has to be planned again.
     """
 
     versions: Mapping[str, Version]
     steps: tuple[StepFinished, ...]
     checks: tuple[CheckOutcome, ...]
+    reshaped: frozenset[str] = frozenset()
 
     def then(self, later: Built) -> Built:
         """This, followed by what a later plan of the same run gave."""
         made = {outcome.result.address: outcome for outcome in (*self.checks, *later.checks)}
-        return Built(later.versions, (*self.steps, *later.steps), tuple(made.values()))
+        steps = (*self.steps, *later.steps)
+        return Built(later.versions, steps, tuple(made.values()), later.reshaped)
 
     @property
     def failures(self) -> tuple[str, ...]:

@@ -2,152 +2,127 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, cast, runtime_checkable
 
 import duckdb
 
-from headrace.base.declarations import Frame, Model
+from headrace.base.declarations import Model
 from headrace.base.errors import ModelError
 from headrace.base.names import listed, quote
-from headrace.base.tables import Schema
-from headrace.base.types import STORED_AS
+from headrace.base.tables import Column, Schema
 from headrace.engines.duckdb import DuckDBEngine, described
+from headrace.pipeline.compile.cache import CompileCache
+from headrace.pipeline.compile.graph import Relation
+from headrace.pipeline.compile.models import python_recipe
+from headrace.pipeline.compile.stored_types import cast_hint, stored_type
+from headrace.pipeline.plan.versions import known_schema, shows_columns
+from headrace.pipeline.run.frames import NoFrame, Returned, make_frames, take_back
+from headrace.pipeline.run.importing import load_function
 
-
-@runtime_checkable
-class ArrowStream(Protocol):
-    """Anything that exports the Arrow C stream interface: tables, readers, polars, pandas ≥ 2.2."""
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """The stream as a PyCapsule."""
-        ...
-
-
-def run_python_model(
-    engine: DuckDBEngine, root: Path, model: Model, inputs: Mapping[str, str]
-) -> str:
-    """Call the model's function and register what it returns; gives a SELECT that reads it.
-
-    The SELECT holds for this thread until its next Python model.
-
-    Args:
-        engine: where the inputs are attached.
-        root: the project's folder: on the import path while the function runs.
-        model: the model; its columns, where declared, are what must be returned.
-        inputs: parameter -> the table that it names.
-
-    Raises:
-        ModelError: the file cannot be imported, the function raises, or what it returns is no
-            frame or has other columns than declared.
-    """
-    assert model.function is not None
-    frames = {
-        name: _frame(engine.cursor(), inputs[name], frame) for name, frame in model.function.inputs
-    }
-    with _importable(root):
-        function = _load(root, model)
-        try:
-            returned = function(**frames)
-        except Exception as exc:
-            raise ModelError(_user_error(model, exc)) from exc
-    name = f"__returned_{model.name}"
-    _register(engine.cursor(), name, model, returned)
-    return _select(name, described(engine.cursor(), f"SELECT * FROM {quote(name)}"), model)
-
-
-def _frame(cursor: duckdb.DuckDBPyConnection, table: str, frame: Frame) -> object:
-    return _FRAMES[frame](cursor.sql(f"SELECT * FROM {quote(table)}"))
-
-
-def _polars(relation: duckdb.DuckDBPyRelation) -> object:
-    import polars  # noqa: PLC0415 -- an extra, needed only by a model that asks for it
-
-    return polars.from_arrow(relation.to_arrow_table())
-
-
-def _polars_lazy(relation: duckdb.DuckDBPyRelation) -> object:
-    import polars  # noqa: PLC0415 -- an extra, needed only by a model that asks for it
-
-    return cast("polars.DataFrame", polars.from_arrow(relation.to_arrow_table())).lazy()
-
-
-_FRAMES: dict[Frame, Callable[[duckdb.DuckDBPyRelation], object]] = {
-    "relation": lambda relation: relation,
-    "arrow": lambda relation: relation.to_arrow_table(),
-    "arrow_stream": lambda relation: relation.to_arrow_reader(),
-    "polars": _polars,
-    "polars_lazy": _polars_lazy,
-    "pandas": lambda relation: relation.df(),
-}
-
-
-def forget_modules(root: Path) -> None:
-    """Forget the project's own modules, so that the next model imports them as they are now."""
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if file and root in Path(file).parents and ".venv" not in Path(file).parts:
-            del sys.modules[name]
+# What polars and pandas make of times. Only DuckDB has these types, and a user cannot ask for
+# them; TIMESTAMP_NS is as common as TIMESTAMP.
+_MICROSECONDS = {"TIME_NS": "TIME", "TIMESTAMPTZ_NS": "TIMESTAMP WITH TIME ZONE"}
 
 
 @contextmanager
-def _importable(root: Path) -> Iterator[None]:
-    """The project's folder at the head of the import path."""
-    sys.path.insert(0, str(root))
+def returned_rows(
+    engine: DuckDBEngine, root: Path, relation: Relation
+) -> Iterator[tuple[str, Schema]]:
+    """Call a model's function; gives a SELECT of the rows that it returned, and its columns.
+
+    The SELECT can be run once, on this thread, until the end of the `with` statement: rows may be
+    made while it runs.
+
+    Args:
+        engine: where the inputs are attached.
+        root: the project's folder; its modules must be importable: see `project_modules`.
+        relation: the model; its columns, where declared, are what must be returned.
+
+    Raises:
+        ModelError: the file cannot be imported or is not what was planned with, the function
+            raises, or what it returns is no frame or has other columns than declared; also where
+            the `with` statement ends, when the function's rows could not be made.
+    """
+    model = relation.declaration
+    assert isinstance(model, Model)
+    returned = _call(engine.cursor(), model)
+    _require_planned(root, relation, model)
+    name = f"__returned_{model.name}"
+    columns = _register(engine.cursor(), name, model, returned)
     try:
-        yield
+        sql = _select(name, columns, model)
+        shown = shows_columns(relation)
+        yield sql, described(engine.cursor(), sql) if shown else known_schema(relation)
+    except duckdb.Error as exc:
+        if returned.errors:
+            raise _user_error(model, returned.errors[0]) from exc
+        raise
     finally:
-        sys.path.remove(str(root))
+        engine.cursor().unregister(name)
 
 
-def _load(root: Path, model: Model) -> Callable[..., object]:
+def _call(cursor: duckdb.DuckDBPyConnection, model: Model) -> Returned:
+    """What the model's function returns for its inputs."""
     assert model.function is not None
-    path = root / model.place.file
-    spec = importlib.util.spec_from_file_location(f"headrace_model_{model.name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
-    except Exception as exc:
-        raise ModelError(_user_error(model, exc)) from exc
-    return cast("Callable[..., object]", getattr(module, model.function.name))
+        function = load_function(model.place.file, model.function.name)
+        return take_back(function(**make_frames(cursor, model.function.inputs)))
+    except NoFrame as exc:
+        raise ModelError(f"{model.place}: {model.name} returned {exc}") from exc.__cause__
+    except BaseException as exc:  # sys.exit() and panics of extensions are no Exception
+        raise _user_error(model, exc) from exc
 
 
-def _user_error(model: Model, exc: Exception) -> str:
-    """The error with the last line of the user's own file that it passed."""
-    frames = [
-        frame
-        for frame in traceback.extract_tb(exc.__traceback__)
-        if frame.filename.endswith(model.place.file)
-    ]
-    line = frames[-1].lineno if frames else model.place.line
-    return f"{model.place.file}:{line}: {type(exc).__name__}: {exc}"
-
-
-def _register(cursor: duckdb.DuckDBPyConnection, name: str, model: Model, returned: object) -> None:
-    if isinstance(returned, duckdb.DuckDBPyRelation):
-        cursor.register(name, returned.to_arrow_table())
-        return
-    if hasattr(returned, "collect"):  # a polars LazyFrame streams nothing until it is collected
-        returned = returned.collect()
-    if not isinstance(returned, ArrowStream):
+def _require_planned(root: Path, relation: Relation, model: Model) -> None:
+    """Make sure that what was imported is what the rows will be stored as the result of."""
+    try:
+        recipe = python_recipe(root, model, CompileCache())
+    except (OSError, SyntaxError):
+        recipe = ""
+    if recipe != relation.recipe:
         raise ModelError(
-            f"{model.place}: {model.name} returned {type(returned).__name__}; expected a frame:"
-            " a DuckDB relation, or anything with the Arrow stream interface"
-            " (pyarrow Table or RecordBatchReader, polars or pandas DataFrame)"
+            f"{model.place.file}: it, or a file that it imports, was edited during the run;"
+            " expected the code that was planned with; run again"
         )
-    cursor.register(name, returned)
+
+
+def _user_error(model: Model, exc: BaseException) -> ModelError:
+    """The error with the last line of the user's own file that it passed."""
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(exc.__traceback__)
+        if frame.filename.endswith(f"/{model.place.file}")
+    ]
+    line = lines[-1] if lines else model.place.line
+    return ModelError(f"{model.place.file}:{line}: {type(exc).__name__}: {exc}")
+
+
+def _register(
+    cursor: duckdb.DuckDBPyConnection, name: str, model: Model, returned: Returned
+) -> Schema:
+    """Make the returned rows readable under a name; gives their columns in DuckDB's types."""
+    try:
+        cursor.register(name, returned.reader)
+        found = described(cursor, f"SELECT * FROM {quote(name)}")
+    except duckdb.Error as exc:
+        types = ", ".join(f"{each.name} {each.type}" for each in returned.reader.schema)
+        raise ModelError(
+            f"{model.place}: {model.name} returned a column of a type that DuckDB does not know"
+            f" ({exc}); its columns are: {types}; convert it before it is returned"
+        ) from exc
+    return tuple(
+        Column(column.name, returned.types.get(column.name, column.type))
+        for column in found
+        if column.name in returned.names
+    )
 
 
 def _select(name: str, returned: Schema, model: Model) -> str:
     """A SELECT of the returned rows in the declared columns, in what Parquet can hold."""
-    types = {column.name: STORED_AS.get(column.type, column.type) for column in returned}
+    types = {column.name: column.type for column in returned}
     if model.columns:
         declared = [column.name for column in model.columns]
         if set(declared) != types.keys():
@@ -156,5 +131,19 @@ def _select(name: str, returned: Schema, model: Model) -> str:
                 f" expected {listed(declared)}, as declared"
             )
         types = {column.name: column.type or types[column.name] for column in model.columns}
-    columns = ", ".join(f"CAST({quote(each)} AS {types[each]}) AS {quote(each)}" for each in types)
+    columns = ", ".join(
+        f"CAST({quote(column)} AS {_stored(model, column, found)}) AS {quote(column)}"
+        for column, found in types.items()
+    )
     return f"SELECT {columns} FROM {quote(name)}"
+
+
+def _stored(model: Model, column: str, type_name: str) -> str:
+    """The type that a column is stored as."""
+    stored = stored_type(_MICROSECONDS.get(type_name, type_name))
+    if hint := cast_hint(stored):
+        raise ModelError(
+            f"{model.place}: {model.name}.{column} is {stored}, which Parquet cannot hold as it is;"
+            f" return it as {hint}"
+        )
+    return stored

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from headrace.base.declarations import Source
 from headrace.base.names import quote
-from headrace.base.tables import PART_COLUMN, Schema, Version
+from headrace.base.tables import PART_COLUMN, Version
 from headrace.engines.duckdb import DuckDBEngine
 from headrace.pipeline.compile.graph import Relation
 from headrace.pipeline.plan.addresses import quarantine_address
 from headrace.pipeline.plan.plans import SourceFiles
-from headrace.pipeline.plan.versions import assemble
+from headrace.pipeline.plan.versions import assemble, known_schema
 from headrace.pipeline.run.storing import NewCell, store_cells
 from headrace.sources.reading import FileOutcome, read_files
 from headrace.store.store import Store
@@ -48,8 +48,8 @@ def build_source(
         engine,
         store,
         quarantine.name,
-        _schema(quarantine),
-        f"SELECT * FROM {quote(aside)} ORDER BY {PART_COLUMN}, line",
+        known_schema(quarantine),
+        f"SELECT * FROM {quote(aside)} ORDER BY {PART_COLUMN}, line, rowid",
         [
             NewCell(
                 quarantine_address(addresses[outcome.file]),
@@ -64,8 +64,9 @@ def build_source(
         engine,
         store,
         source.name,
-        _schema(source),
-        f"SELECT * FROM {quote(rows)} ORDER BY {PART_COLUMN}",
+        known_schema(source),
+        # By rowid, too: a sort need not keep the order of equal rows.
+        f"SELECT * FROM {quote(rows)} ORDER BY {PART_COLUMN}, rowid",
         [_cell(addresses[outcome.file], outcome) for outcome in outcomes],
     )
     for table in (rows, aside):
@@ -77,11 +78,6 @@ def build_source(
         assemble(source, (cells[address] for address in wanted)),
         assemble(quarantine, (quarantined[quarantine_address(each)] for each in wanted)),
     )
-
-
-def _schema(relation: Relation) -> Schema:
-    assert relation.schema is not None, "sources declare their columns"
-    return relation.schema
 
 
 def _cell(address: str, outcome: FileOutcome) -> NewCell:

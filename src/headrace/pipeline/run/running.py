@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
 
 import duckdb
 
 from headrace.base.declarations import Model
-from headrace.base.errors import HeadraceError
+from headrace.base.errors import HeadraceError, StoreError
 from headrace.base.names import quote
-from headrace.base.tables import Version
-from headrace.engines.duckdb import DuckDBEngine, described
+from headrace.base.tables import Schema, Version
+from headrace.engines.duckdb import DuckDBEngine
 from headrace.observe.events import CheckFinished, Observer, StepFinished, StepStarted
 from headrace.pipeline.compile.graph import CompiledCheck, Relation
 from headrace.pipeline.plan.addresses import model_address
-from headrace.pipeline.plan.plans import Plan, PlannedStep
-from headrace.pipeline.plan.versions import assemble, quarantine_of, volume_results
+from headrace.pipeline.plan.plans import Plan, PlannedStep, SourceFiles
+from headrace.pipeline.plan.versions import (
+    assemble,
+    known_schema,
+    quarantine_of,
+    volume_results,
+)
 from headrace.pipeline.run.checking import make_checks, sample
 from headrace.pipeline.run.outcomes import Built, CheckOutcome
-from headrace.pipeline.run.python_models import run_python_model
-from headrace.pipeline.run.reading import build_source
 from headrace.pipeline.run.scheduling import Task, run_tasks
 from headrace.pipeline.run.storing import NewCell, store_cells
 from headrace.store.store import Store
+
+_BuildSource: TypeAlias = Callable[
+    [DuckDBEngine, Store, Path, Relation, Relation, SourceFiles], tuple[Version, Version]
+]
+_Rows: TypeAlias = AbstractContextManager[tuple[str, Schema]]
+_ReturnedRows: TypeAlias = Callable[[DuckDBEngine, Path, Relation], _Rows]
 
 
 def run_plan(plan: Plan, store: Store, engine: DuckDBEngine, observe: Observer) -> Built:
@@ -43,7 +56,8 @@ def run_plan(plan: Plan, store: Store, engine: DuckDBEngine, observe: Observer) 
 class _Run:
     """The state of one execution; `_lock` guards what several steps write.
 
-    `stopped` are the tables that failed, failed a check, or were blocked.
+    `stopped` are the tables that failed, failed a check, or were blocked; `reshaped` those that
+    have other columns than planned, with all that waits for them.
     """
 
     plan: Plan
@@ -54,17 +68,27 @@ class _Run:
     steps: list[StepFinished] = field(default_factory=list)
     checks: list[CheckOutcome] = field(default_factory=list)
     stopped: set[str] = field(default_factory=set)
+    reshaped: set[str] = field(default_factory=set)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def execute(self) -> Built:
         """Everything that can be built and checked is, and is returned."""
+        read = self._read()
         for version in self.plan.reused.values():
-            self._add(version)
+            self._reuse(version, attach=version.table in read)
         for version in self.plan.reused.values():
             self._check_volume(version)
         settings = self.plan.graph.project.settings
-        run_tasks(self._tasks(), settings.workers or os.cpu_count() or 1)
-        return Built(self.versions, tuple(self.steps), tuple(self.checks))
+        workers = settings.workers or os.cpu_count() or 1
+        run_tasks(self._tasks(), workers, self.engine.interrupt)
+        return Built(self.versions, tuple(self.steps), tuple(self.checks), frozenset(self.reshaped))
+
+    def _read(self) -> set[str]:
+        """The tables that something may read: opening the files of the others would cost."""
+        relation = self.plan.graph.relation
+        steps = {name for step in self.plan.steps for name in relation(step.table).inputs}
+        checks = {name for check in self.plan.checks for name in check.tables}
+        return steps | checks | {quarantine_of(name) for name in self.plan.sources}
 
     def _tasks(self) -> list[Task]:
         """One task a step, with the checks of its table alone; then the checks that remain."""
@@ -90,12 +114,18 @@ class _Run:
         needs = self._needs(relation.inputs)
 
         def work() -> bool:
-            passed = self._build(step, relation) and self._check(checks)
+            built = self._build(step, relation)
+            if built and self._is_reshaped(relation):
+                return False
+            passed = built and self._check(checks)
             if not passed:
                 self.stopped.add(step.table)
             return passed
 
         def blocked() -> None:
+            if not needs & self.stopped:
+                self.reshaped.add(step.table)  # it waits for columns only: the next plan has it
+                return
             message = f"waits for {', '.join(sorted(needs & self.stopped))}"
             self.stopped.add(step.table)
             self._finish(StepFinished(step.table, "blocked", message=message))
@@ -113,12 +143,12 @@ class _Run:
         started = time.monotonic()
         try:
             made = self._make(relation)
+            for version in made:
+                self._add(version)
         except (HeadraceError, duckdb.Error) as exc:
             place = "" if str(exc).startswith(relation.place.file) else f"{relation.place}: "
             self._finish(StepFinished(step.table, "failed", message=f"{place}{exc}"))
             return False
-        for version in made:
-            self._add(version)
         passed = self._check_volume(made[0])
         rows_in = sum(cell.rows_in for cell in made[0].cells)
         self._finish(
@@ -133,26 +163,52 @@ class _Run:
         )
         return passed
 
+    def _is_reshaped(self, relation: Relation) -> bool:
+        """Whether what reads the table was planned with other columns than it has turned out with.
+
+        (What reads one without known columns is not planned at all.)
+        """
+        with self._lock:
+            schema = self.versions[relation.name].schema
+        if relation.schema in (None, schema):
+            return False
+        self.reshaped.add(relation.name)
+        return True
+
     def _make(self, relation: Relation) -> tuple[Version, ...]:
         """The table's next version, and for a source that of its quarantine."""
-        root = self.plan.graph.project.root
         if relation.kind == "source":
+            root = self.plan.graph.project.root
             quarantine = self.plan.graph.relation(quarantine_of(relation.name))
             files = self.plan.sources[relation.name]
-            return build_source(self.engine, self.store, root, relation, quarantine, files)
-        model = relation.declaration
-        assert isinstance(model, Model)
-        sql, schema = relation.sql, relation.schema
-        if model.function is not None:
-            inputs = {name: name for name, _ in model.function.inputs}
-            sql = run_python_model(self.engine, root, model, inputs)
-            schema = described(self.engine.cursor(), sql)
-        assert schema is not None, "a SQL model is planned once its columns are known"
+            build = _load_build_source()
+            return build(self.engine, self.store, root, relation, quarantine, files)
         with self._lock:
             versions = {name: self.versions[name].address for name in relation.inputs}
         cell = NewCell(model_address(relation, versions))
-        stored = store_cells(self.engine, self.store, relation.name, schema, sql, [cell])
+        with self._rows(relation) as (sql, schema):
+            stored = store_cells(self.engine, self.store, relation.name, schema, sql, [cell])
         return (assemble(relation, stored),)
+
+    def _rows(self, relation: Relation) -> _Rows:
+        """A SELECT of a model's rows, and their columns."""
+        model = relation.declaration
+        assert isinstance(model, Model)
+        if model.function is None:
+            return nullcontext((relation.sql, known_schema(relation)))
+        returned_rows = _load_returned_rows()
+        return returned_rows(self.engine, self.plan.graph.project.root, relation)
+
+    def _reuse(self, version: Version, *, attach: bool) -> None:
+        try:
+            if attach:
+                self.engine.attach(version, self.store.data_root)
+        except duckdb.Error as exc:
+            raise StoreError(
+                f"{version.table}: what the store holds of it cannot be read ({exc}); expected the"
+                " file as it was built; remove that file, and the next run builds it again"
+            ) from exc
+        self.versions[version.table] = version
 
     def _add(self, version: Version) -> None:
         self.engine.attach(version, self.store.data_root)
@@ -200,3 +256,17 @@ class _Run:
                     outcome.result.message,
                 )
             )
+
+
+# The two lazy imports of a run: both need pyarrow, which with numpy costs 0.2 s of CPU to import,
+# and the usual run, after an edit of a SQL model, needs neither.
+def _load_build_source() -> _BuildSource:
+    module = importlib.import_module("headrace.pipeline.run.reading")
+    build: _BuildSource = module.build_source
+    return build
+
+
+def _load_returned_rows() -> _ReturnedRows:
+    module = importlib.import_module("headrace.pipeline.run.python_models")
+    rows: _ReturnedRows = module.returned_rows
+    return rows

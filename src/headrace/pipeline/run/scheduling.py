@@ -24,35 +24,51 @@ class Task:
     blocked: Callable[[], None]
 
 
-def run_tasks(tasks: Sequence[Task], workers: int) -> None:
+def _let_end() -> None:
+    """Let what runs end by itself."""
+
+
+def run_tasks(
+    tasks: Sequence[Task], workers: int, interrupt: Callable[[], None] = _let_end
+) -> None:
     """Run every task whose needs succeed, at most `workers` at a time.
 
     Args:
         tasks: in topological order; of two that are ready, the earlier starts first.
         workers: threads, at least 1.
+        interrupt: called at Ctrl-C, to make the tasks that are running end soon.
 
     Raises:
         Exception: what a task's work raised, after the tasks that were running have ended.
+        KeyboardInterrupt: likewise.
     """
+    with ThreadPoolExecutor(workers, thread_name_prefix="headrace-run") as pool:
+        try:
+            _run_in(pool, tasks, workers)
+        except KeyboardInterrupt:
+            interrupt()
+            raise
+
+
+def _run_in(pool: ThreadPoolExecutor, tasks: Sequence[Task], workers: int) -> None:
     waiting = {task.name: task for task in tasks}
     unsuccessful: set[str] = set()
     running: dict[Future[bool], str] = {}
     assert _in_order(tasks), "every task comes after the tasks that it needs"
-    with ThreadPoolExecutor(workers, thread_name_prefix="headrace-run") as pool:
-        while waiting or running:
-            _block(waiting, unsuccessful)
-            held = waiting.keys() | set(running.values())
-            ready = [task for task in waiting.values() if not task.needs & held]
-            # No more than can start at once: what is submitted can neither be overtaken by an
-            # earlier task that becomes ready, nor be stopped when another task raises.
-            for task in ready[: workers - len(running)]:
-                running[pool.submit(task.work)] = waiting.pop(task.name).name
-            if running:
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    name = running.pop(future)
-                    if not future.result():
-                        unsuccessful.add(name)
+    while waiting or running:
+        _block(waiting, unsuccessful)
+        held = waiting.keys() | set(running.values())
+        ready = [task for task in waiting.values() if not task.needs & held]
+        # No more than can start at once: what is submitted can neither be overtaken by an
+        # earlier task that becomes ready, nor be stopped when another task raises.
+        for task in ready[: workers - len(running)]:
+            running[pool.submit(task.work)] = waiting.pop(task.name).name
+        if running:
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                name = running.pop(future)
+                if not future.result():
+                    unsuccessful.add(name)
 
 
 def _in_order(tasks: Sequence[Task]) -> bool:
