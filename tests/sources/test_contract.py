@@ -50,9 +50,9 @@ GOOD: list[tuple[str, str, Any]] = [
     ("date", "2024-02-29", date(2024, 2, 29)),
     ("time", "10:00", time(10)),
     ("time", "10:00:01.5", time(10, 0, 1, 500_000)),
-    ("timestamp", "2024-01-01", datetime(2024, 1, 1)),
-    ("timestamp", "2024-01-01T10:00", datetime(2024, 1, 1, 10)),
-    ("timestamp", "2024-01-01 10:00:00.000", datetime(2024, 1, 1, 10)),
+    ("timestamp", "2024-01-01", datetime.fromisoformat("2024-01-01")),
+    ("timestamp", "2024-01-01T10:00", datetime.fromisoformat("2024-01-01 10:00")),
+    ("timestamp", "2024-01-01 10:00:00.000", datetime.fromisoformat("2024-01-01 10:00")),
     ("timestamptz", "2024-01-01T10:00:00Z", datetime(2024, 1, 1, 10, tzinfo=UTC)),
     ("timestamptz", "2024-01-01 10:00:00+02:00", datetime(2024, 1, 1, 8, tzinfo=UTC)),
     ("timestamptz", "2024-01-01 10:00:00-0230", datetime(2024, 1, 1, 12, 30, tzinfo=UTC)),
@@ -154,7 +154,7 @@ def test_bounds_and_accepted_values_are_of_the_columns_type(tmp_path: Path) -> N
     assert loaded.reasons == [
         (3, "d", "d: '2024-01-09' is less than 2024-01-10"),
         (4, "n", "n: '3' is none of the accepted values: 1, 2.5"),
-        (5, "f", "f: 'false' is none of the accepted values: True"),
+        (5, "f", "f: 'false' is none of the accepted values: true"),
     ]
 
 
@@ -167,7 +167,7 @@ def test_an_integer_fits_exactly_if_the_type_can_hold_it(number: int) -> None:
 @settings(max_examples=200, deadline=None)
 @given(number=st.decimals(-(10**12), 10**12, places=4))
 def test_a_decimal_fits_exactly_if_no_digit_is_lost(number: Decimal) -> None:
-    exact = number == number.quantize(Decimal("0.01")) and abs(number) < 10**10
+    exact = number % Decimal("0.01") == 0 and abs(number) < 10**10
     assert fits("decimal(12,2)", format(number, "f")) is exact
 
 

@@ -177,7 +177,7 @@ def value_rules(column: ColumnContract, text: str, value: str) -> list[tuple[str
         rules.append((high, f"{shown} || {quote_text(f' is more than {column.max}')}"))
     if column.accepted:
         accepted = ", ".join(literal(each, column.type) for each in column.accepted)
-        names = ", ".join(map(str, column.accepted))
+        names = ", ".join(map(spelt, column.accepted))
         words = quote_text(f" is none of the accepted values: {names}")
         rules.append((f"{known} AND {value} NOT IN ({accepted})", f"{shown} || {words}"))
     if column.pattern:
@@ -189,8 +189,12 @@ def value_rules(column: ColumnContract, text: str, value: str) -> list[tuple[str
 
 def literal(value: Value, type_name: str) -> str:
     """A bound or an accepted value as SQL of the column's type."""
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    return f"CAST({quote_text(text)} AS {type_name})"
+    return f"CAST({quote_text(spelt(value))} AS {type_name})"
+
+
+def spelt(value: Value) -> str:
+    """A value of a YAML file as it is written there."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _type_misfit(type_name: str, text: str, value: str) -> str:
