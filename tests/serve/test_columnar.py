@@ -10,6 +10,7 @@ import pytest
 from headrace.base.errors import CorruptObject, UsageError
 from headrace.serve.columnar import SnapshotReader, one_select, require_one_select
 from headrace.serve.settings import DEFAULT_SETTINGS, ServeSettings
+from headrace.store.store import Store
 from tests.serve.shop import Shop
 
 
@@ -42,6 +43,17 @@ def test_small_tables_are_copied_and_large_ones_are_not(shop: Shop) -> None:
     assert rows(reader, names) == [("large", "VIEW"), ("small", "BASE TABLE")]
     assert rows(reader, "SELECT count(*) FROM large") == [(100_000,)]
     reader.close()
+
+
+@pytest.mark.parametrize("folder", ["a[1]", "b*", "c?"])
+def test_a_store_may_lie_in_a_folder_with_odd_letters(tmp_path: Path, folder: str) -> None:
+    """Views escape such letters; the lock must allow that spelling, too."""
+    shop = Shop(Store.open(tmp_path / folder))
+    shop.publish_sales(rows=20)
+    reader = opened(shop, ServeSettings(copy_bytes=0))
+    assert rows(reader, "SELECT count(*) FROM sales") == [(20,)]
+    reader.close()
+    shop.engine.close()
 
 
 def test_rows_come_in_pieces(shop: Shop) -> None:

@@ -17,7 +17,7 @@ import duckdb
 from headrace.base.errors import CorruptObject, UsageError
 from headrace.base.names import quote
 from headrace.base.tables import Version
-from headrace.engines.duckdb import open_duckdb, version_sql
+from headrace.engines.duckdb import literal_path, open_duckdb, version_sql
 from headrace.serve.settings import ServeSettings
 from headrace.store.snapshots import Ref, Snapshot
 from headrace.store.store import Store
@@ -207,7 +207,9 @@ def _attach(
 
 
 def _lock(connection: duckdb.DuckDBPyConnection, data_root: Path) -> None:
-    connection.execute("SET allowed_directories=$folders", {"folders": [f"{data_root}/"]})
+    # Views name files by their literal spelling; DuckDB checks that one and the plain one.
+    folders = [f"{data_root}/", f"{literal_path(data_root)}/"]
+    connection.execute("SET allowed_directories=$folders", {"folders": folders})
     connection.execute("SET enable_external_access=false")
     connection.execute("SET lock_configuration=true")
 

@@ -266,6 +266,8 @@ def _read_csv(source: Source, files: Sequence[CsvFile]) -> str:
     options = {
         "columns": f"{{{columns}}}",
         "auto_detect": "false",
+        # A folder named `store=7` is no column: what a row holds is in the file.
+        "hive_partitioning": "false",
         "header": str(format_.header).lower(),
         "delim": quote_text(format_.delimiter),
         "quote": quote_text(format_.quote),

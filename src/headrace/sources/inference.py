@@ -193,7 +193,8 @@ def _sniff_csv(root: Path, source: Source, file: RawFile) -> tuple[Source, Heade
 
 def _parquet_schema(engine: DuckDBEngine, root: Path, file: RawFile) -> Schema:
     path = quote_text(literal_path(root / file.path))
-    return described(engine.cursor(), f"SELECT * FROM read_parquet({path})")
+    scan = f"read_parquet({path}, hive_partitioning = false)"
+    return described(engine.cursor(), f"SELECT * FROM {scan}")
 
 
 def _declarable(type_name: str) -> str:

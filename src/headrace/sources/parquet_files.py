@@ -31,7 +31,8 @@ def land_parquet(root: Path, landing: Landing, file: RawFile, part: int) -> None
         SourceError: it is no Parquet file, or its columns are not those of the contract.
     """
     path = root / file.path
-    scan = f"read_parquet({quote_text(literal_path(path))}"
+    # A folder named `store=7` is no column: what a row holds is in the file.
+    scan = f"read_parquet({quote_text(literal_path(path))}, hive_partitioning = false"
     try:
         schema = described(landing.cursor, f"SELECT * FROM {scan})")
         rows = _row_count(landing.cursor, path)
