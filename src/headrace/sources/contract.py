@@ -100,7 +100,7 @@ class RowContract:
     def reason(self) -> str:
         """All reasons why a row does not fit, in words; "" for a row that fits."""
         whens = [f"CASE WHEN {misfit} THEN {words} END" for misfit, words in self._rules()]
-        return f"concat_ws('; ', {', '.join(whens)})"
+        return f"concat_ws('; ', {', '.join(whens)})" if whens else "''"
 
     @property
     def first_column(self) -> str:

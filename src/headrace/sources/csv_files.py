@@ -182,16 +182,21 @@ def land_csv(landing: Landing, files: Sequence[CsvFile]) -> None:
 
 def _groups(files: Iterable[CsvFile]) -> Iterator[list[CsvFile]]:
     """Plain files that one call can read, with rows, and together not too large."""
-    alike: dict[tuple[tuple[int, ...], bool], list[list[CsvFile]]] = {}
+    alike: dict[tuple[tuple[int, ...], bool], list[CsvFile]] = {}
     for file in files:
-        if not file.rows:
-            continue
-        groups = alike.setdefault((file.order, file.multiline), [[]])
-        if sum(each.size_bytes for each in groups[-1]) > _GROUP_BYTES:
-            groups.append([])
-        groups[-1].append(file)
-    for groups in alike.values():
-        yield from groups
+        if file.rows:
+            alike.setdefault((file.order, file.multiline), []).append(file)
+    for each in alike.values():
+        group: list[CsvFile] = []
+        size_bytes = 0
+        for file in each:
+            group.append(file)
+            size_bytes += file.size_bytes
+            if size_bytes > _GROUP_BYTES:
+                yield group
+                group, size_bytes = [], 0
+        if group:
+            yield group
 
 
 def _land_fast(landing: Landing, files: Sequence[CsvFile]) -> set[int]:
@@ -202,10 +207,12 @@ def _land_fast(landing: Landing, files: Sequence[CsvFile]) -> set[int]:
     converted = contract.converted(fields, ["file_index"], _read_csv(landing.source, files))
     try:
         cursor.execute(
-            f"CREATE TEMP TABLE {quote(stage)} AS SELECT {contract.values},"
+            f"CREATE OR REPLACE TEMP TABLE {quote(stage)} AS SELECT {contract.values},"
             f" CAST(file_index AS INTEGER) AS {PART_COLUMN}, {contract.fits} AS __fits"
             f" FROM ({converted})"
         )
+    except (duckdb.InterruptException, duckdb.OutOfMemoryException):
+        raise
     except duckdb.Error:
         # A file that DuckDB cannot read at all: the tokenizer says what is wrong with it.
         return set()

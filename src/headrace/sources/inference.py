@@ -13,14 +13,15 @@ from headrace.base.declarations import ColumnContract, FileFormat, Source
 from headrace.base.errors import Place, SourceError, UsageError
 from headrace.base.hashing import hash_file
 from headrace.base.names import is_name, quote, quote_text
-from headrace.base.tables import RawFile, Schema
+from headrace.base.tables import RawFile
 from headrace.base.types import SCALAR_TYPES, parse_type
-from headrace.engines.duckdb import DuckDBEngine, described
+from headrace.engines.duckdb import DuckDBEngine
 from headrace.sources.contract import type_rules
-from headrace.sources.decoding import literal_path, open_bytes, open_text
+from headrace.sources.decoding import open_bytes, open_text
 from headrace.sources.excel_files import numbered_rows
 from headrace.sources.files import match_files
 from headrace.sources.json_files import object_names
+from headrace.sources.parquet_files import parquet_schema
 from headrace.sources.reading import read_files
 from headrace.sources.sniffing import (
     Header,
@@ -53,9 +54,11 @@ _NULLS = ("NA", "N/A", "n/a", "NULL", "null", "None", "NaN", "nan", "#N/A", "-")
 _CANDIDATES = (
     "BOOLEAN", "BIGINT", "DOUBLE", "DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIME", "UUID",
 )  # fmt: skip
-# Spelt as a user would: the shortest name of each type.
+# Spelt as a user would: the shortest name of each type, or the one that is most common.
 _SPELLINGS = {SCALAR_TYPES[name]: name for name in sorted(SCALAR_TYPES, key=len, reverse=True)} | {
     "VARCHAR": "text",
+    "BOOLEAN": "boolean",
+    "TIMESTAMP": "timestamp",
     "INTEGER": "int",
     "FLOAT": "float",
 }
@@ -108,7 +111,7 @@ def _infer(
     place = Place(f"sources/{name}.yaml", 1)
     source = Source(name, place, files, format_of(raw[0].path), ())
     if source.format.kind == "parquet":
-        schema = _parquet_schema(engine, root, raw[0])
+        schema = parquet_schema(engine.cursor(), root, raw[0])
         declared = tuple(_contract(column.name, _declarable(column.type)) for column in schema)
         source = replace(source, columns=declared)
     else:
@@ -189,12 +192,6 @@ def _sniff_csv(root: Path, source: Source, file: RawFile) -> tuple[Source, Heade
     if not records:
         raise SourceError(f"{file.path}: it is empty; expected a header, at least; remove it")
     return replace(source, format=format_), sniff_header(records[0].fields)
-
-
-def _parquet_schema(engine: DuckDBEngine, root: Path, file: RawFile) -> Schema:
-    path = quote_text(literal_path(root / file.path))
-    scan = f"read_parquet({path}, hive_partitioning = false)"
-    return described(engine.cursor(), f"SELECT * FROM {scan}")
 
 
 def _declarable(type_name: str) -> str:
@@ -337,7 +334,8 @@ def _column(column: ColumnContract) -> str:
 
 
 def _spelt(type_name: str) -> str:
-    spelt = _SPELLINGS.get(type_name, type_name.lower())
+    element = type_name.removesuffix("[]")
+    spelt = _SPELLINGS.get(element, element.lower()) + type_name[len(element) :]
     return spelt if spelt.isalnum() else json.dumps(spelt)
 
 

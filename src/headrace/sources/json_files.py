@@ -37,7 +37,12 @@ class Number(str):
 
 
 class _Misread(ValueError):
-    """What stands in the text is JSON by the letter, or by Python's reader, but not data."""
+    """What stands in the text is JSON by the letter, or by Python's reader, but not data.
+
+    `position` is where the entry begins in which it stands.
+    """
+
+    position = 0
 
 
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
@@ -151,7 +156,8 @@ def _json_rows(root: Path, source: Source, file: RawFile, read: Reader) -> list[
         where = f"{file.path}:{exc.lineno}:{exc.colno}"
         raise _refused(where, f"it is not JSON: {exc.msg}", _fix(root, file)) from exc
     except _Misread as exc:
-        raise _refused(file.path, str(exc), _fix(root, file)) from exc
+        line = text.count("\n", 0, exc.position) + 1
+        raise _refused(f"{file.path}:{line}", str(exc), _fix(root, file)) from exc
     except RecursionError as exc:
         raise _refused(file.path, "it is nested too deeply", "flatten it") from exc
     return rows
@@ -172,7 +178,7 @@ def _entries(text: str) -> Iterator[tuple[int, int, Json]]:
     """Start, end and value of each entry of the array that `text` is, or of the one object."""
     position = _skip(text, 0)
     if not text.startswith("[", position):
-        value, end = _DECODER.raw_decode(text, position)
+        value, end = _decode(text, position)
         _require_end(text, end)
         if not isinstance(value, dict):
             raise _Misread(f"it is {_kind(value)}")
@@ -183,7 +189,7 @@ def _entries(text: str) -> Iterator[tuple[int, int, Json]]:
         _require_end(text, position + 1)
         return
     while True:
-        value, end = _DECODER.raw_decode(text, position)
+        value, end = _decode(text, position)
         yield position, end, value
         position = _skip(text, end)
         if text.startswith("]", position):
@@ -192,6 +198,14 @@ def _entries(text: str) -> Iterator[tuple[int, int, Json]]:
         if not text.startswith(",", position):
             raise json.JSONDecodeError("expected `,` or `]`", text, position)
         position = _skip(text, position + 1)
+
+
+def _decode(text: str, position: int) -> tuple[Json, int]:
+    try:
+        return _DECODER.raw_decode(text, position)
+    except _Misread as exc:
+        exc.position = position
+        raise
 
 
 def _skip(text: str, position: int) -> int:

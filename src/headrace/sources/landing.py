@@ -112,8 +112,11 @@ class Landing:
             if len(self._batch) >= _BATCH_ROWS:
                 self._land()
 
-    def take_relation(self, part: int, rows_in: int, relation: Relation) -> None:
-        """Take in the rows of one file that the engine reads; it is known to have `rows_in`."""
+    def take_relation(self, part: int, rows_in: int, relation: Relation) -> int:
+        """Take in the rows of one file that the engine reads.
+
+        `rows_in` is how many it is known to have; the answer, how many were found in it.
+        """
         self.rows_in[part] += rows_in
         contract = replace(self.contract, typed=relation.typed)
         carried = [f"{relation.line} AS __line", f"{relation.raw} AS __raw"]
@@ -122,13 +125,15 @@ class Landing:
             f"INSERT INTO {quote(self.tables.rows)} SELECT {contract.values}, {part}"
             f" FROM ({converted}) WHERE {contract.fits}"
         ).fetchall()
-        if landed < rows_in:
-            path = quote_text(self.files[part].path)
-            self.cursor.execute(
-                f"INSERT INTO {quote(self.tables.quarantine)} SELECT {path}, __line, __raw,"
-                f" {contract.first_column}, {contract.reason}, {part}"
-                f" FROM ({converted}) WHERE NOT ({contract.fits})"
-            )
+        if landed == rows_in:
+            return rows_in
+        path = quote_text(self.files[part].path)
+        [(aside,)] = self.cursor.execute(
+            f"INSERT INTO {quote(self.tables.quarantine)} SELECT {path}, __line, __raw,"
+            f" {contract.first_column}, {contract.reason}, {part}"
+            f" FROM ({converted}) WHERE NOT ({contract.fits})"
+        ).fetchall()
+        return int(landed) + int(aside)
 
     def finish(self) -> None:
         """Land what is left."""
@@ -153,7 +158,7 @@ class Landing:
 
     def _create(self, table: str, columns: Sequence[str]) -> None:
         listed = ", ".join([*columns, f"{PART_COLUMN} INTEGER"])
-        self.cursor.execute(f"CREATE TEMP TABLE {quote(table)} ({listed})")
+        self.cursor.execute(f"CREATE OR REPLACE TEMP TABLE {quote(table)} ({listed})")
 
     def _quarantine(self, part: int, row: RawRow, column: str, reason: str) -> None:
         path = self.files[part].path

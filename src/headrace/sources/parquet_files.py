@@ -6,6 +6,8 @@ values are written out, and are values of the contract's type only if nothing is
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -30,19 +32,44 @@ def land_parquet(root: Path, landing: Landing, file: RawFile, part: int) -> None
     Raises:
         SourceError: it is no Parquet file, or its columns are not those of the contract.
     """
-    path = root / file.path
-    # A folder named `store=7` is no column: what a row holds is in the file.
-    scan = f"read_parquet({quote_text(literal_path(path))}, hive_partitioning = false"
-    try:
+    with _reading(root, file) as scan:
         schema = described(landing.cursor, f"SELECT * FROM {scan})")
-        rows = _row_count(landing.cursor, path)
-        landing.take_relation(part, rows, _relation(landing, file, scan, schema))
+        rows = _row_count(landing.cursor, root / file.path)
+        found = landing.take_relation(part, rows, _relation(landing, file, scan, schema))
+    if found != rows:
+        raise SourceError(
+            f"{file.path}: its footer counts {rows} rows, and {found} are there;"
+            " expected a complete Parquet file; write it again"
+        )
+
+
+def parquet_schema(cursor: duckdb.DuckDBPyConnection, root: Path, file: RawFile) -> Schema:
+    """The columns of a Parquet file.
+
+    Raises:
+        SourceError: it is none.
+    """
+    with _reading(root, file) as scan:
+        return described(cursor, f"SELECT * FROM {scan})")
+
+
+@contextmanager
+def _reading(root: Path, file: RawFile) -> Iterator[str]:
+    """The start of a call of `read_parquet`, up to its options, and a word on what goes wrong."""
+    path = root / file.path
+    try:
+        # A folder named `store=7` is no column: what a row holds is in the file.
+        yield f"read_parquet({quote_text(literal_path(path))}, hive_partitioning = false"
+    except (duckdb.InterruptException, duckdb.OutOfMemoryException):
+        # They say nothing about the file.
+        raise
     except duckdb.Error as exc:
         what, fix = true_nature(path)
-        found = str(exc).splitlines()[0] if what in {"", "a Parquet file"} else f"it is {what}"
+        other = what and what != "a Parquet file"
+        found = f"it is {what}" if other else str(exc).splitlines()[0]
         raise SourceError(
             f"{file.path}: it cannot be read as Parquet ({found}); expected a complete Parquet"
-            f" file; {fix if what not in {'', 'a Parquet file'} else 'write it again'}"
+            f" file; {fix if other else 'write it again'}"
         ) from exc
 
 

@@ -86,7 +86,8 @@ def _outcomes(landing: Landing) -> tuple[FileOutcome, ...]:
 
 def _require_unchanged(root: Path, files: Sequence[RawFile]) -> None:
     for file in files:
-        if hash_file(root / file.path) != file.sha256:
+        path = root / file.path
+        if not path.is_file() or hash_file(path) != file.sha256:
             raise changed_while_read(file.path)
 
 
