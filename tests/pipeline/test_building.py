@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from headrace.observe.events import CheckFinished, RunFinished, RunStarted, StepFinished
+from headrace.base.errors import ProjectError
+from headrace.observe.events import (
+    CheckFinished,
+    Event,
+    RunFinished,
+    RunStarted,
+    StepFinished,
+    StepStarted,
+)
+from headrace.pipeline.building import build
+from headrace.pipeline.workspace import open_workspace, plan_workspace
 from headrace.store.records import Records
+from headrace.store.refs import conflict
+from headrace.store.snapshots import Manifest, Ref, Snapshot
 from tests.projects import SHOP, Shop, built, write_files
 
 
@@ -258,3 +272,106 @@ def test_another_environment_shares_every_cell(shop: Shop) -> None:
     report = dev.run()
     assert (built(report), report.outcome) == ([], "published")
     assert dev.published().tables == shop.published().tables
+
+
+def test_of_two_runs_side_by_side_the_later_fails_and_then_publishes_what_it_built(
+    shop: Shop,
+) -> None:
+    shop.run()
+    shop.write("models/cities.sql", "SELECT DISTINCT upper(city) AS city FROM stores\n")
+    slow = open_workspace(shop.root)
+    plan = plan_workspace(slow, "prod")
+    shop.write("models/cities.sql", "SELECT DISTINCT lower(city) AS city FROM stores\n")
+    shop.run()
+    report = build(slow, plan)
+    assert (report.outcome, built(report)) == ("failed", ["cities"])
+    assert report.failures == (str(conflict("prod", 2, 1)),)
+    [run] = records_of(shop).last_runs("prod", 1)
+    assert (run.outcome, run.message) == ("failed", report.failures[0])
+    shop.write("models/cities.sql", "SELECT DISTINCT upper(city) AS city FROM stores\n")
+    again = shop.run()
+    assert (again.outcome, built(again)) == ("published", [])
+    assert again.snapshot is not None
+    assert again.snapshot.number == 3
+
+
+def test_a_run_that_plans_twice_does_not_overwrite_who_published_in_between(shop: Shop) -> None:
+    write_files(
+        shop.root,
+        {
+            "models/wide.py": """\
+                import pyarrow as pa
+                from headrace import model
+                @model
+                def wide() -> pa.Table:
+                    return pa.table({"a": [1]})
+                """,
+            "models/narrow.sql": "SELECT a FROM wide\n",
+        },
+    )
+    others: list[Ref] = []
+
+    def publish_first(event: Event) -> None:
+        if isinstance(event, StepFinished) and event.table == "wide":
+            other = Snapshot({}, Manifest("other"))
+            others.append(shop.store.publish("prod", other, parent=None, reason="faster"))
+
+    report = shop.run(publish_first)
+    assert report.failures == (str(conflict("prod", 1, None)),)
+    assert shop.store.head("prod") == others[0]
+
+
+def test_a_run_that_is_interrupted_ends_at_once_and_is_recorded(shop: Shop) -> None:
+    shop.write("models/cities.sql", "SELECT sum(hash(i)) AS s FROM range(1000000000000) AS t(i)\n")
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, StepStarted) and event.table == "cities":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        shop.run(interrupt)
+    [run] = records_of(shop).last_runs("prod", 1)
+    assert (run.outcome, run.message) == ("failed", "interrupted")
+    shop.write("models/cities.sql", SHOP["models/cities.sql"])
+    assert shop.run().outcome == "published"
+
+
+def test_a_run_that_raises_is_recorded(shop: Shop) -> None:
+    """Here because the contract of an endpoint does not hold over what a Python model returned."""
+    write_files(
+        shop.root,
+        {
+            "models/wide.py": """\
+                import pyarrow as pa
+                from headrace import model
+                @model
+                def wide() -> pa.Table:
+                    return pa.table({"a": [1]})
+                """,
+            "endpoints/wide.sql": "SELECT b FROM wide\n",
+        },
+    )
+    seen: list[Event] = []
+    with pytest.raises(ProjectError) as caught:
+        shop.run(seen.append)
+    [run] = records_of(shop).last_runs("prod", 1)
+    assert (run.outcome, run.message) == ("failed", str(caught.value))
+    [*_, last] = seen
+    assert isinstance(last, RunFinished)
+    assert (last.outcome, last.snapshot, last.message) == ("failed", 0, str(caught.value))
+
+
+def test_gc_leaves_alone_what_a_run_is_taking_up(shop: Shop) -> None:
+    busy: list[bool] = []
+
+    def sweep(event: Event) -> None:
+        if isinstance(event, StepFinished):
+            busy.append(shop.store.collect(grace_seconds=0).busy)
+
+    assert shop.run(sweep).outcome == "published"
+    assert busy == [True] * 5
+
+
+def records_of(shop: Shop) -> Records:
+    """The record of its runs."""
+    return Records.open(shop.store.root / "operations.sqlite")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+
+_PATIENCE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,33 +45,46 @@ def run_tasks(
         Exception: what a task's work raised, after the tasks that were running have ended.
         KeyboardInterrupt: likewise.
     """
-    with ThreadPoolExecutor(workers, thread_name_prefix="headrace-run") as pool:
+    assert _in_order(tasks), "every task comes after the tasks that it needs"
+    stop = threading.Event()
+    # In a thread of its own, because Ctrl-C strikes the main thread between any two instructions,
+    # and would leave behind a task of which nobody knows that it runs.
+    with ThreadPoolExecutor(1, thread_name_prefix="headrace-schedule") as scheduler:
+        ended = scheduler.submit(_schedule, tasks, workers, stop)
         try:
-            _run_in(pool, tasks, workers)
+            # Again and again: once polars has run, Ctrl-C wakes nobody who waits without a timeout.
+            while not ended.done():
+                wait([ended], timeout=_PATIENCE_SECONDS)
+            ended.result()
         except KeyboardInterrupt:
-            interrupt()
+            stop.set()
+            # Again and again: a query that begins a moment later has not noticed it.
+            while not ended.done():
+                interrupt()
+                wait([ended], timeout=_PATIENCE_SECONDS)
             raise
 
 
-def _run_in(pool: ThreadPoolExecutor, tasks: Sequence[Task], workers: int) -> None:
+def _schedule(tasks: Sequence[Task], workers: int, stop: threading.Event) -> None:
+    """Run the tasks; once `stop` is set, start no more of them."""
     waiting = {task.name: task for task in tasks}
     unsuccessful: set[str] = set()
     running: dict[Future[bool], str] = {}
-    assert _in_order(tasks), "every task comes after the tasks that it needs"
-    while waiting or running:
-        _block(waiting, unsuccessful)
-        held = waiting.keys() | set(running.values())
-        ready = [task for task in waiting.values() if not task.needs & held]
-        # No more than can start at once: what is submitted can neither be overtaken by an
-        # earlier task that becomes ready, nor be stopped when another task raises.
-        for task in ready[: workers - len(running)]:
-            running[pool.submit(task.work)] = waiting.pop(task.name).name
-        if running:
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                name = running.pop(future)
-                if not future.result():
-                    unsuccessful.add(name)
+    with ThreadPoolExecutor(workers, thread_name_prefix="headrace-run") as pool:
+        while (waiting or running) and not stop.is_set():
+            _block(waiting, unsuccessful)
+            held = waiting.keys() | set(running.values())
+            ready = [task for task in waiting.values() if not task.needs & held]
+            # No more than can start at once: what is submitted can neither be overtaken by an
+            # earlier task that becomes ready, nor be stopped when another task raises.
+            for task in ready[: workers - len(running)]:
+                running[pool.submit(task.work)] = waiting.pop(task.name).name
+            if running:
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    name = running.pop(future)
+                    if not future.result():
+                        unsuccessful.add(name)
 
 
 def _in_order(tasks: Sequence[Task]) -> bool:
