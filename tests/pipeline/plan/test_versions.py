@@ -111,6 +111,10 @@ def test_a_file_none_of_whose_rows_fits_is_not_tolerated_however_short_it_is() -
         2,
         "none of the 2 rows of b fits the contract",
     )
+    assert tolerance_of(SOURCE, cell("a", 10_000), cell("b", 0, 1)) == (
+        1,
+        "not one row of b fits the contract",
+    )
 
 
 def test_a_file_without_rows_is_nothing_to_tolerate() -> None:

@@ -14,7 +14,7 @@ from headrace.base.tables import Column, Schema
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.cache import CompileCache, engine_version
 from headrace.pipeline.compile.graph import Relation
-from headrace.pipeline.compile.python_code import code_address
+from headrace.pipeline.compile.python_code import broken_code, code_address
 from headrace.pipeline.compile.queries import Bound, Mistake, Query, SqlText, place_in
 from headrace.pipeline.compile.stored_types import cast_hint, stored_type
 from headrace.pipeline.compile.tables import TableNames, read_tables
@@ -107,10 +107,7 @@ def compile_python_model(
     try:
         recipe = python_recipe(root, model, analysis.cache)
     except SyntaxError as exc:
-        file = Path(exc.filename or model.place.file)
-        file = file.relative_to(root) if file.is_relative_to(root) else file
-        place = Place(file.as_posix(), exc.lineno or 0, exc.offset or 0)
-        return [Problem(place, exc.msg, fix=f"`{model.name}` needs this file to run")]
+        return [broken_code(root, model.name, exc)]
     schema = observed.get(recipe)
     if model.columns and all(column.type for column in model.columns):
         schema = tuple(Column(column.name, column.type) for column in model.columns)

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from headrace.base.errors import Place, Problem
 from headrace.base.hashing import address, hash_bytes
 from headrace.pipeline.compile.cache import CompileCache
 from headrace.pipeline.compile.queries import ModuleFacts
@@ -24,6 +25,14 @@ def code_address(root: Path, file: str, cache: CompileCache) -> str:
         SyntaxError: one of the files is not Python.
     """
     return address("code", code_files(root, file, cache))
+
+
+def broken_code(root: Path, user: str, exc: SyntaxError) -> Problem:
+    """What is wrong with a file that `user`, a model or a router, runs or imports."""
+    file = Path(exc.filename or user)
+    file = file.relative_to(root) if file.is_relative_to(root) else file
+    place = Place(file.as_posix(), exc.lineno or 0, exc.offset or 0)
+    return Problem(place, exc.msg, fix=f"`{user}` needs this file to run")
 
 
 def code_files(root: Path, file: str, cache: CompileCache) -> dict[str, str]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from headrace.base.declarations import Project, Router
+from headrace.base.errors import ProjectError
 from headrace.base.hashing import hash_bytes
 from headrace.pipeline.compile.cache import CompileCache
 from headrace.pipeline.compile.graph import Graph
-from headrace.pipeline.compile.python_code import code_files
+from headrace.pipeline.compile.python_code import broken_code, code_files
 from headrace.pipeline.plan.plans import Contract
 from headrace.store.snapshots import Manifest, PythonModule
 
@@ -15,10 +19,13 @@ def make_contract(graph: Graph, cache: CompileCache) -> Contract:
 
     Serving reads no project file, so the text of every router, and of every project file that it
     imports, goes into the store by its address.
+
+    Raises:
+        ProjectError: a file that a router imports is not Python.
     """
     project = graph.project
     routers = {router.place.file for router in project.routers}
-    files = sorted({each for router in routers for each in code_files(project.root, router, cache)})
+    files = sorted({each for router in project.routers for each in _code(project, router, cache)})
     texts = {file: (project.root / file).read_bytes() for file in files}
     modules = tuple(
         PythonModule(path=file, object=hash_bytes(text), router=file in routers)
@@ -28,3 +35,11 @@ def make_contract(graph: Graph, cache: CompileCache) -> Contract:
         manifest=Manifest(project.settings.name, graph.endpoints, modules),
         modules={hash_bytes(text): text for text in texts.values()},
     )
+
+
+def _code(project: Project, router: Router, cache: CompileCache) -> Iterable[str]:
+    """The files that a router runs, its own among them."""
+    try:
+        return code_files(project.root, router.place.file, cache)
+    except SyntaxError as exc:
+        raise ProjectError([broken_code(project.root, router.name, exc)]) from exc

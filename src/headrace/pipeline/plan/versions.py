@@ -100,7 +100,7 @@ def _tolerance(source: Source, version: Version) -> CheckResult:
     if not source.tolerance.allows(bad_rows, rows_in):
         message = f"{bad_rows:,} of {rows_in:,} rows are in quarantine"
     elif barren:
-        message = f"none of the {barren[0].rows_in:,} rows of {barren[0].label} fits the contract"
+        message = f"{_no_row(barren[0].rows_in)} of {barren[0].label} fits the contract"
     return CheckResult(
         address=address("tolerance", source.name, str(source.tolerance), version.address),
         name=f"{source.name}: tolerance {source.tolerance}",
@@ -109,3 +109,7 @@ def _tolerance(source: Source, version: Version) -> CheckResult:
         failing=bad_rows if message else 0,
         message=message,
     )
+
+
+def _no_row(rows: int) -> str:
+    return "not one row" if rows == 1 else f"none of the {rows:,} rows"
