@@ -116,7 +116,7 @@ def test_too_many_bad_rows_publish_nothing(project: Path) -> None:
     result = call("run", "-C", str(project))
     assert result.exit_code == 1
     assert result.stdout.splitlines()[-1] == (
-        "failed: orders: tolerance 5 %: none of the 1 rows of data/orders/2024-03.csv fits the"
+        "failed: orders: tolerance 5 %: not one row of data/orders/2024-03.csv fits the"
         " contract; nothing is published yet"
     )
 

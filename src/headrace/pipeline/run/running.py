@@ -57,7 +57,8 @@ class _Run:
     """The state of one execution; `_lock` guards what several steps write.
 
     `stopped` are the tables that failed, failed a check, or were blocked; `reshaped` those that
-    have other columns than planned, with all that waits for them.
+    have other columns than planned, with all that waits for them; `read` those that need to be
+    attached.
     """
 
     plan: Plan
@@ -69,13 +70,14 @@ class _Run:
     checks: list[CheckOutcome] = field(default_factory=list)
     stopped: set[str] = field(default_factory=set)
     reshaped: set[str] = field(default_factory=set)
+    read: set[str] = field(default_factory=set)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def execute(self) -> Built:
         """Everything that can be built and checked is, and is returned."""
-        read = self._read()
+        self.read = self._read()
         for version in self.plan.reused.values():
-            self._reuse(version, attach=version.table in read)
+            self._reuse(version)
         for version in self.plan.reused.values():
             self._check_volume(version)
         settings = self.plan.graph.project.settings
@@ -199,19 +201,18 @@ class _Run:
         returned_rows = _load_returned_rows()
         return returned_rows(self.engine, self.plan.graph.project.root, relation)
 
-    def _reuse(self, version: Version, *, attach: bool) -> None:
+    def _reuse(self, version: Version) -> None:
         try:
-            if attach:
-                self.engine.attach(version, self.store.data_root)
+            self._add(version)
         except duckdb.Error as exc:
             raise StoreError(
                 f"{version.table}: what the store holds of it cannot be read ({exc}); expected the"
                 " file as it was built; remove that file, and the next run builds it again"
             ) from exc
-        self.versions[version.table] = version
 
     def _add(self, version: Version) -> None:
-        self.engine.attach(version, self.store.data_root)
+        if version.table in self.read:
+            self.engine.attach(version, self.store.data_root)
         with self._lock:
             self.versions[version.table] = version
 
