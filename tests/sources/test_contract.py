@@ -55,6 +55,9 @@ GOOD: list[tuple[str, str, Any]] = [
     ("timestamp", "2024-01-01 10:00:00.000", datetime.fromisoformat("2024-01-01 10:00")),
     ("timestamptz", "2024-01-01T10:00:00Z", datetime(2024, 1, 1, 10, tzinfo=UTC)),
     ("timestamptz", "2024-01-01 10:00:00+02:00", datetime(2024, 1, 1, 8, tzinfo=UTC)),
+    ("timestamptz", "2024-01-01 10:00:00 +02:00", datetime(2024, 1, 1, 8, tzinfo=UTC)),
+    ("timestamptz", "2024-01-01 10:00:00 Z", datetime(2024, 1, 1, 10, tzinfo=UTC)),
+    ("map(text, int)", '{"x": 1}', {"x": 1}),
     ("timestamptz", "2024-01-01 10:00:00-0230", datetime(2024, 1, 1, 12, 30, tzinfo=UTC)),
     (
         "uuid",
@@ -96,6 +99,7 @@ BAD = [
     ("timestamp", "2024-01-01T10:00:00Z"), ("timestamp", "2024-01-01 10:00:00+02"),
     ("timestamp", "2024-01-01 24:00:00"), ("timestamp", "2024-01-01 10:00:00.1234567"),
     ("timestamp", "infinity"), ("timestamp", "20240101"),
+    ("map(text, int)", '{"x": 1.5}'), ("map(text, int)", "[1]"),
     ("timestamptz", "2024-01-01T10:00:00"), ("timestamptz", "2024-01-01"),
     ("uuid", "a0eebc999c0b4ef8bb6d6bb9bd380a11"), ("uuid", "x"),
     ("json", "{a:1}"), ("json", "nope"),

@@ -16,7 +16,7 @@ from headrace.base.names import is_name, quote, quote_text
 from headrace.base.tables import RawFile
 from headrace.base.types import SCALAR_TYPES, parse_type
 from headrace.engines.duckdb import DuckDBEngine
-from headrace.sources.contract import type_rules
+from headrace.sources.contract import type_rules, typed_value
 from headrace.sources.decoding import open_bytes, open_text
 from headrace.sources.excel_files import numbered_rows
 from headrace.sources.files import match_files
@@ -246,7 +246,7 @@ def _type_of(engine: DuckDBEngine, texts: str) -> str:
     counts = [
         f"count(*) FILTER (NOT coalesce({misfit}, false))"
         for candidate in _CANDIDATES
-        for misfit, _ in type_rules(_contract("", candidate), "t", f"TRY_CAST(t AS {candidate})")
+        for misfit, _ in type_rules(_contract("", candidate), "t", typed_value(candidate, "t"))
     ]
     # Digits after a leading zero belong to a code; more digits than a BIGINT has would be lost in
     # a DOUBLE; and 0, 1, t and f are booleans for one who says so only.
