@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.base.names import quote
-from headrace.base.types import SCALAR_TYPES, is_numeric, parse_type
+from headrace.base.types import SCALAR_TYPES, is_numeric, literal, parse_type, spelt
 
 KNOWN = (
     "known types: bigint, blob, bool, boolean, date, datetime, decimal, double, double precision,"
@@ -218,3 +218,10 @@ def test_scalars_are_spelt_exactly_as_duckdb_spells_them(
 )
 def test_numbers_are_told_from_lists_of_numbers(type_name: str, numeric: bool) -> None:
     assert is_numeric(type_name) is numeric
+
+
+def test_a_value_is_spelt_as_in_its_file_and_quoted_for_sql() -> None:
+    assert [spelt(value) for value in (True, 1, 0.5, "it's")] == ["true", "1", "0.5", "it's"]
+    assert literal("it's", "VARCHAR") == "CAST('it''s' AS VARCHAR)"
+    assert literal(True, "BOOLEAN") == "CAST('true' AS BOOLEAN)"
+    assert literal(None, "DATE") == "NULL"

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from headrace.base.names import near_miss, quote
+from headrace.base.declarations import Value
+from headrace.base.names import near_miss, quote, quote_text
 
 # What the user may write -> DuckDB's canonical spelling. Each comes back from Parquet as it was.
 SCALAR_TYPES: dict[str, str] = {
@@ -208,6 +209,16 @@ def _expect(token: str, tokens: list[str]) -> None:
     found = _next(tokens) or "the end"
     if found != token:
         raise ValueError(f"{found!r} is not part of a type here; expected `{token}`")
+
+
+def spelt(value: Value) -> str:
+    """A value of a YAML or TOML file as it is written there."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def literal(value: Value, type_name: str) -> str:
+    """`value` as a SQL literal of DuckDB type `type_name`."""
+    return "NULL" if value is None else f"CAST({quote_text(spelt(value))} AS {type_name})"
 
 
 def is_numeric(type_name: str) -> bool:

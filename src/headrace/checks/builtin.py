@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from headrace.base.declarations import CheckDeclaration, ColumnContract, Severity, Value
+from headrace.base.declarations import CheckDeclaration, ColumnContract, Severity
 from headrace.base.errors import Place
 from headrace.base.names import quote, quote_text
 from headrace.base.tables import Schema
+from headrace.base.types import literal, spelt
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def _rule(check: CheckDeclaration) -> str:
         "not_null": "not_null" if len(check.columns) == 1 else f"not_null {listed}",
         "unique": "unique" if len(check.columns) == 1 else f"unique {listed}",
         "key": "key" if len(check.columns) == 1 else f"key {listed}",
-        "accepted": f"accepted {', '.join(str(value) for value in check.accepted)}",
+        "accepted": f"accepted {', '.join(map(spelt, check.accepted))}",
         "min": f"min {check.bound}",
         "max": f"max {check.bound}",
         "pattern": f"pattern {check.pattern}",
@@ -112,14 +113,6 @@ def _range(check: CheckDeclaration) -> str:
     low = "" if check.min_rows is None else f"min {check.min_rows}"
     high = "" if check.max_rows is None else f"max {check.max_rows}"
     return " ".join(bound for bound in (low, high) if bound)
-
-
-def literal(value: Value, type_name: str) -> str:
-    """`value` as a SQL literal of a column's type."""
-    if value is None:
-        return "NULL"
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    return f"CAST({quote_text(text)} AS {type_name})"
 
 
 def _null_condition(check: CheckDeclaration, _types: dict[str, str]) -> str:

@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from headrace.base.clock import format_time
@@ -141,8 +141,6 @@ class _Build:
     def _publish(self, built: Built) -> tuple[Ref | None, tuple[str, ...]]:
         """What is published afterwards, and why it is not what was built."""
         store, plan = self.workspace.store, self.plan
-        for text in plan.modules.values():
-            store.put_object(text)
         snapshot = Snapshot(
             tables=dict(sorted(built.versions.items())),
             manifest=plan.manifest,
@@ -163,26 +161,13 @@ class _Build:
     def _finish(self, report: BuildReport, seconds: float) -> None:
         number = report.snapshot.number if report.snapshot else 0
         message = "; ".join(report.failures)
-        self.records.add_step(*(_step_record(self.run, step) for step in report.steps))
+        self.records.add_step(*(StepRecord(self.run, **asdict(step)) for step in report.steps))
         self.records.add_check(*(_check_record(self.run, check) for check in report.checks))
         self.records.run_finished(self.run, report.outcome, self._now(), number, message)
         self.observe(RunFinished(self.run, report.outcome, number, seconds, message))
 
     def _now(self) -> str:
         return format_time(self.workspace.store.clock.now())
-
-
-def _step_record(run: str, step: StepFinished) -> StepRecord:
-    return StepRecord(
-        run=run,
-        table=step.table,
-        outcome=step.outcome,
-        rows=step.rows,
-        rows_in=step.rows_in,
-        quarantined=step.quarantined,
-        seconds=step.seconds,
-        message=step.message,
-    )
 
 
 def _check_record(run: str, check: CheckOutcome) -> CheckRecord:

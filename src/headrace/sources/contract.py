@@ -12,9 +12,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from headrace.base.declarations import ColumnContract, Value
+from headrace.base.declarations import ColumnContract
 from headrace.base.names import quote, quote_text
-from headrace.base.types import INTEGER_TYPES
+from headrace.base.types import INTEGER_TYPES, literal, spelt
 
 TIMESTAMPTZ = "TIMESTAMP WITH TIME ZONE"
 
@@ -190,16 +190,6 @@ def value_rules(column: ColumnContract, text: str, value: str) -> list[tuple[str
         words = quote_text(f" does not match {column.pattern}")
         rules.append((f"{known} AND {unlike}", f"{shown} || {words}"))
     return rules
-
-
-def literal(value: Value, type_name: str) -> str:
-    """A bound or an accepted value as SQL of the column's type."""
-    return f"CAST({quote_text(spelt(value))} AS {type_name})"
-
-
-def spelt(value: Value) -> str:
-    """A value of a YAML file as it is written there."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _type_misfit(type_name: str, text: str, value: str) -> str:

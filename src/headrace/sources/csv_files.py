@@ -20,9 +20,9 @@ from headrace.base.declarations import Source
 from headrace.base.errors import SourceError
 from headrace.base.names import quote, quote_text
 from headrace.base.tables import PART_COLUMN, RawFile
+from headrace.engines.duckdb import literal_path
 from headrace.sources.decoding import (
     codec_name,
-    literal_path,
     open_bytes,
     open_text,
     printable,

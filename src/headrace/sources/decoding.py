@@ -168,8 +168,3 @@ def printable(text: str) -> str:
     r"""`text` with what cannot be stored as UTF-8 written as `\xE9`."""
     data = text.encode("utf-8", "surrogateescape" if undecoded_byte(text) else "backslashreplace")
     return data.decode("utf-8", "backslashreplace")
-
-
-def literal_path(path: Path) -> str:
-    """A path as DuckDB takes it literally: it would expand `*`, `?` and `[` otherwise."""
-    return "".join(f"[{each}]" if each in "*?[" else each for each in str(path))

@@ -17,9 +17,9 @@ from headrace.base.errors import SourceError
 from headrace.base.names import quote, quote_text
 from headrace.base.tables import Column, RawFile, Schema
 from headrace.base.types import INTEGER_TYPES
-from headrace.engines.duckdb import described
+from headrace.engines.duckdb import described, literal_path
 from headrace.sources.contract import is_nested
-from headrace.sources.decoding import literal_path, true_nature
+from headrace.sources.decoding import true_nature
 from headrace.sources.headers import column_order
 from headrace.sources.landing import Landing, Relation
 

@@ -74,13 +74,6 @@ WRONG = [
         ),
     ),
     (
-        {"path": "/s/{since}", "defaults": {"since": "2024-01-01"}},
-        (
-            "endpoints/e.sql:1: `since` is part of the path: it cannot have a default;"
-            " take it out of `defaults`"
-        ),
-    ),
-    (
         {"defaults": {"sins": "2024-01-01"}},
         (
             "endpoints/e.sql:1: `defaults` names `sins`, and the query has no `$sins`;"
@@ -189,14 +182,3 @@ WRONG_SQL = [
 @pytest.mark.parametrize(("sql", "text"), WRONG_SQL, ids=[sql for sql, _ in WRONG_SQL])
 def test_a_query_that_cannot_be_served_is_told(sql: str, text: str) -> None:
     assert problems(DAILY, endpoint("e", sql)) == [text]
-
-
-def test_two_endpoints_cannot_answer_on_one_path() -> None:
-    one = endpoint("a", "FROM daily WHERE store_id = $x", "/s/{x}")
-    other = endpoint("b", "FROM daily WHERE day = $y", "/s/{y}")
-    assert problems(DAILY, one, other) == [
-        (
-            "endpoints/b.sql:1: the path /s/{y} is that of endpoints/a.sql, too;"
-            " give one of them another `path`"
-        )
-    ]

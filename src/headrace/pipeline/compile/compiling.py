@@ -13,7 +13,7 @@ from headrace.base.tables import QUARANTINE_SCHEMA, QUARANTINE_SUFFIX, Column, S
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.cache import CompileCache
 from headrace.pipeline.compile.checks import Compiled, sql_check, table_checks
-from headrace.pipeline.compile.endpoints import compile_endpoint, route_problems
+from headrace.pipeline.compile.endpoints import compile_endpoint
 from headrace.pipeline.compile.graph import CompiledCheck, Graph, Relation
 from headrace.pipeline.compile.models import (
     Reading,
@@ -148,7 +148,6 @@ class _Compiling:
 
     def endpoints(self, compiled: Compiled) -> tuple[list[EndpointContract], list[str]]:
         """The contracts, and the names of the endpoints that wait for a table's columns."""
-        self.problems.extend(route_problems(self.project.endpoints))
         found: list[EndpointContract] = []
         deferred: list[str] = []
         for endpoint in self.project.endpoints:

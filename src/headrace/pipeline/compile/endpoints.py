@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from headrace.base.declarations import Endpoint, ParameterRules, Value
 from headrace.base.errors import Place, Problem
@@ -114,9 +114,6 @@ def _name_problems(endpoint: Endpoint, query: Query, sql: SqlText) -> Iterator[P
         if name not in used:
             fix = _known(name, used)
             yield Problem(place, f"{found}, and the query has no `${name}`", fix=fix)
-    for name in [each for each in in_path if each in endpoint.defaults]:
-        found = f"`{name}` is part of the path: it cannot have a default"
-        yield Problem(endpoint.place, found, fix="take it out of `defaults`")
     for name, use in used.items():
         place = place_in(sql, use.line, use.column)
         if name.isdigit():
@@ -206,14 +203,3 @@ def _pattern_problems(parameter: Parameter, what: str, place: Place) -> Iterator
         yield Problem(
             place, f"{what}: pattern {parameter.pattern!r}: {exc}", "a regular expression"
         )
-
-
-def route_problems(endpoints: Iterable[Endpoint]) -> Iterator[Problem]:
-    """Endpoints that answer on the same path."""
-    first: dict[str, Endpoint] = {}
-    for endpoint in endpoints:
-        route = _IN_PATH.sub("{}", endpoint.path)
-        other = first.setdefault(route, endpoint)
-        if other is not endpoint:
-            found = f"the path {endpoint.path} is that of {other.place.file}, too"
-            yield Problem(endpoint.place, found, fix="give one of them another `path`")
