@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -577,3 +579,38 @@ def test_described_names_and_types_the_columns_of_an_open_connection() -> None:
     with duckdb.connect() as connection:
         columns = described(connection, "SELECT 1 AS a, [2.5] AS b")
     assert columns == (Column("a", "INTEGER"), Column("b", "DECIMAL(2,1)[]"))
+
+
+FAILING_WRITES = """
+import sys
+from pathlib import Path
+import duckdb
+from headrace.engines.duckdb import DuckDBEngine
+
+engine = DuckDBEngine(threads=4)
+for _ in range(200):
+    try:
+        engine.write(
+            "SELECT CASE WHEN i > 900000 THEN error('no coffee') ELSE i END AS i"
+            " FROM range(1000000) AS t(i)",
+            Path(sys.argv[1]),
+        )
+    except duckdb.Error:
+        print("raised")
+"""
+
+
+def test_no_instance_has_threads_of_its_own_for_io(engine: DuckDBEngine) -> None:
+    """What the test below shows by chance depends on this alone."""
+    assert engine.rows("SELECT current_setting('async_threads') AS n", 1) == [{"n": 0}]
+
+
+def test_a_query_that_raises_while_it_is_written_never_hangs(tmp_path: Path) -> None:
+    """In a process of its own: a hang in DuckDB can be ended in no other way."""
+    finished = subprocess.run(
+        [sys.executable, "-c", FAILING_WRITES, str(tmp_path / "t.parquet")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert finished.stdout.split() == ["raised"] * 200, finished.stderr
