@@ -36,8 +36,8 @@ def test_a_new_project_is_all_new(project: Path) -> None:
         "For prod, where nothing is published:",
         "",
         "Build 2 tables",
-        "  orders         it is new (2 files)",
-        "  daily_revenue  it is new",
+        "  orders         1.7 kB  it is new (2 files)",
+        "  daily_revenue          it is new",
     ]
     assert "  added  store_revenue  GET /stores/{store_id}/revenue" in result.stdout
     assert result.stdout.endswith("`headrace run` does it.\n")
@@ -80,8 +80,14 @@ def test_json_has_steps_and_reasons(built: Path) -> None:
             "kind": "model",
             "reasons": ["its SQL changed"],
             "files": [],
+            "cells": [None],
+            "cells_reused": 0,
+            "rows_expected": 42,
+            "bytes_expected": answer["steps"][0]["bytes_expected"],
         }
     ]
+    assert 0 < answer["steps"][0]["bytes_expected"] < 10_000
+    assert answer["waiting"] == []
 
 
 def test_outside_a_project_it_says_how_to_begin_one(tmp_path: Path) -> None:

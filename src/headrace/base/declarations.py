@@ -120,11 +120,21 @@ class FileFormat:
 
 
 @dataclass(frozen=True, slots=True)
+class DerivedColumn:
+    """A column of a source that is made from the others: `sql` is one expression over them."""
+
+    name: str
+    sql: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """Where raw rows come from, and what they must look like.
 
     `files` are globs relative to the project. `format.kind` and `format.compression` are taken
-    from the file endings where the user does not say.
+    from the file endings where the user does not say. `columns` are those of the raw files;
+    `derive` adds to them.
     """
 
     name: str
@@ -132,6 +142,7 @@ class Source:
     files: tuple[str, ...]
     format: FileFormat
     columns: tuple[ColumnContract, ...]
+    derive: tuple[DerivedColumn, ...] = ()
     tolerance: Tolerance = Tolerance(share=0.01)
     key: tuple[str, ...] = ()
     checks: tuple[CheckDeclaration, ...] = ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from headrace.base.hashing import address
+from headrace.base.partitions import Split
 
 # In a data file that holds several cells, this INTEGER column says which cell a row belongs to.
 PART_COLUMN = "__cell"
@@ -55,16 +56,19 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The unit of building and storing: one raw file of a source, or the whole of a model.
+    """The unit of building and storing: the rows of one partition, or of one raw file, or all.
+
+    In a partitioned source it is the rows that one raw file gave to one partition.
 
     Attributes:
-        address: sha256 of recipe, inputs and label; equal addresses hold equal rows.
-        label: what the cell is a piece of: a raw file's path, or "" for a whole table.
+        address: names the rows; equal addresses hold equal rows.
+        label: the raw file that a source's cell is from; "" for a model's.
         file: path of the DataFile with the rows; "" when the cell has no rows and no file.
-        part: value of `__cell` for this cell's rows; None when the file holds this cell alone.
+        part: value of `__cell` for this cell's rows; None when the file has no such column.
         rows: rows that the cell holds.
         rows_in: rows that were read to make it; for a model the same as `rows`.
         loaded_at: when it was built, ISO 8601 UTC.
+        partition: the label of its partition; None in a table without partitions.
     """
 
     address: str
@@ -74,6 +78,24 @@ class Cell:
     rows: int
     rows_in: int
     loaded_at: str
+    partition: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One raw file of a partitioned source as it was read.
+
+    Attributes:
+        address: of the file's bytes and the contract: it need not be read again.
+        label: the raw file's path.
+        rows_in: the rows that were read; those that are in no cell are in quarantine.
+        cells: the addresses of the cells that it gave, by partition.
+    """
+
+    address: str
+    label: str
+    rows_in: int
+    cells: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +109,8 @@ class Version:
         schema: columns in order.
         cells: in the order in which their rows are read.
         files: every data file that a cell names, once.
+        split: what its cells are told apart by; None when it has no partitions.
+        batches: for a partitioned source, the raw files that its cells are from.
     """
 
     table: str
@@ -95,11 +119,18 @@ class Version:
     schema: Schema
     cells: tuple[Cell, ...]
     files: tuple[DataFile, ...] = field(default=())
+    split: Split | None = None
+    batches: tuple[Batch, ...] = ()
 
     @property
     def rows(self) -> int:
         """Rows of the table."""
         return sum(cell.rows for cell in self.cells)
+
+    @property
+    def rows_in(self) -> int:
+        """Rows that were read to make it; more than `rows` when some are in quarantine."""
+        return sum(each.rows_in for each in self.batches or self.cells)
 
     @property
     def size_bytes(self) -> int:

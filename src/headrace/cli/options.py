@@ -33,6 +33,39 @@ def environment_option(function: Command) -> Command:
     )(function)
 
 
+def selection_options(function: Command) -> Command:
+    """Add `--only`, `--from` and `--to`, given as `only`, `start` and `end`."""
+    for option in (
+        click.option(
+            "--to",
+            "end",
+            metavar="TIME",
+            default="",
+            help="The last partition to build, such as 2024-03-31 or 2024-03.",
+        ),
+        click.option(
+            "--from",
+            "start",
+            metavar="TIME",
+            default="",
+            help="The first partition to build, such as 2024-03-01; others stay as published.",
+        ),
+        click.option(
+            "--only",
+            "only",
+            metavar="TABLES",
+            callback=_names,
+            help="Models to build, with commas between; others stay as published.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def _names(_context: click.Context, _option: click.Parameter, text: str | None) -> tuple[str, ...]:
+    return tuple(each.strip() for each in (text or "").split(",") if each.strip())
+
+
 def json_option(function: Command) -> Command:
     """Add `--json`, given as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, errors too.")(function)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
+from headrace.base.partitions import spelled
 from headrace.cli.changes import contract_lines, print_section
-from headrace.cli.options import environment_option, json_option, project_option
-from headrace.cli.printing import counted, faint, good, print_json, table
-from headrace.pipeline.plan.plans import Plan
+from headrace.cli.options import environment_option, json_option, project_option, selection_options
+from headrace.cli.printing import counted, faint, good, print_json, size, table
+from headrace.pipeline.plan.plans import Plan, PlannedStep, Selection
 from headrace.pipeline.project.loading import find_root
 from headrace.pipeline.workspace import open_workspace, plan_workspace
 
@@ -18,11 +19,20 @@ from headrace.pipeline.workspace import open_workspace, plan_workspace
 @click.command(name="plan")
 @environment_option
 @project_option
+@selection_options
 @json_option
-def command(environment: str | None, folder: Path, as_json: bool) -> None:
+def command(
+    environment: str | None,
+    folder: Path,
+    only: tuple[str, ...],
+    start: str,
+    end: str,
+    as_json: bool,
+) -> None:
     """Show what a run would build, check and publish, and why. Runs nothing."""
     workspace = open_workspace(find_root(folder.resolve()))
-    made = plan_workspace(workspace, environment or workspace.project.settings.environment)
+    name = environment or workspace.project.settings.environment
+    made = plan_workspace(workspace, name, Selection(only, start, end))
     if as_json:
         print_json(plan_json(made))
     elif is_done(made):
@@ -48,6 +58,7 @@ def print_plan(plan: Plan) -> None:
     click.echo(f"For {plan.environment}, where {_published(plan)} published:")
     click.echo()
     print_section(f"Build {counted(len(plan.steps), 'table')}", _steps(plan))
+    print_section("Then, cell by cell", _waiting(plan))
     also = "Also" if plan.steps else "Publish, because"
     print_section(also, "\n".join(f"  {reason}" for reason in plan.reasons))
     print_section("API", contract_lines(plan.changes))
@@ -67,11 +78,40 @@ def _published(plan: Plan) -> str:
 
 
 def _steps(plan: Plan) -> str:
-    rows = [
-        (step.table if position == 0 else "", reason)
-        for step in plan.steps
+    rows = [row for step in plan.steps for row in _step(plan, step)]
+    return table(("", "", ""), rows, indent="  ")
+
+
+def _step(plan: Plan, step: PlannedStep) -> list[tuple[str, str, str]]:
+    """A line for each reason, the first with what there is to do."""
+    first = _work(plan, step)
+    return [
+        (step.table if position == 0 else "", first if position == 0 else "", reason)
         for position, reason in enumerate(step.reasons or ("",))
     ]
+
+
+def _work(plan: Plan, step: PlannedStep) -> str:
+    """How much of a table is built: "2 of 365 cells (2024-03-05 … 2024-03-06), about 9 rows"."""
+    said = [_cells(plan, step)]
+    if step.rows_expected is not None:
+        said.append(f"about {counted(step.rows_expected, 'row')}")
+    if step.bytes_expected is not None:
+        said.append(size(step.bytes_expected))
+    return ", ".join(each for each in said if each)
+
+
+def _cells(plan: Plan, step: PlannedStep) -> str:
+    split = plan.graph.relation(step.table).split
+    if split is None or step.kind == "source":
+        return ""
+    labels = spelled([cell.partition or "" for cell in step.cells], split)
+    of = len(step.cells) + step.cells_reused
+    return f"{len(step.cells):,} of {counted(of, 'cell')} ({labels})"
+
+
+def _waiting(plan: Plan) -> str:
+    rows = [(step.table, "; ".join(step.reasons)) for step in plan.waiting]
     return table(("", ""), rows, indent="  ")
 
 
@@ -87,9 +127,14 @@ def plan_json(plan: Plan) -> dict[str, object]:
                 "kind": step.kind,
                 "reasons": list(step.reasons),
                 "files": [file.path for file in step.files],
+                "cells": [cell.partition for cell in step.cells],
+                "cells_reused": step.cells_reused,
+                "rows_expected": step.rows_expected,
+                "bytes_expected": step.bytes_expected,
             }
             for step in plan.steps
         ],
+        "waiting": [{"table": step.table, "reasons": list(step.reasons)} for step in plan.waiting],
         "checks": [check.name for check in plan.checks],
         "changes": [asdict(change) for change in plan.changes],
         "reasons": list(plan.reasons),

@@ -10,11 +10,12 @@ import click
 
 from headrace.base.tables import QUARANTINE_SUFFIX
 from headrace.cli.findings import sample_table
-from headrace.cli.options import environment_option, json_option, project_option
+from headrace.cli.options import environment_option, json_option, project_option, selection_options
 from headrace.cli.plan import is_done, nothing_to_do
 from headrace.cli.printing import bad, counted, duration, faint, good
 from headrace.cli.progress import event_json, showing
 from headrace.observe.events import RunFinished
+from headrace.pipeline.plan.plans import Selection
 from headrace.pipeline.project.loading import find_root
 from headrace.pipeline.workspace import Workspace, open_workspace, plan_workspace
 
@@ -27,9 +28,18 @@ FAILED = 1
 @click.command(name="run")
 @environment_option
 @project_option
+@selection_options
 @json_option
 @click.pass_context
-def command(ctx: click.Context, environment: str | None, folder: Path, as_json: bool) -> None:
+def command(
+    ctx: click.Context,
+    environment: str | None,
+    folder: Path,
+    only: tuple[str, ...],
+    start: str,
+    end: str,
+    as_json: bool,
+) -> None:
     """Build what changed, check it, and publish data and API in one step.
 
     When a table cannot be built or a check fails, nothing is published: what was published stays,
@@ -40,7 +50,7 @@ def command(ctx: click.Context, environment: str | None, folder: Path, as_json: 
     name = environment or workspace.project.settings.environment
     # Held from the plan on: gc must not remove what the plan has found to be built already.
     with workspace.store.hold():
-        plan = plan_workspace(workspace, name)
+        plan = plan_workspace(workspace, name, Selection(only, start, end))
         if is_done(plan):
             number = plan.parent.number if plan.parent else 0
             seconds = time.monotonic() - started

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
 import duckdb
 
 from headrace.base.names import quote, quote_text
-from headrace.base.tables import PART_COLUMN, Column, Schema, Version
+from headrace.base.partitions import Split
+from headrace.base.tables import PART_COLUMN, Cell, Column, Schema, Version
+from headrace.engines.partition_sql import group_sql, label_sql, within_sql
 from headrace.engines.protocol import WrittenFile
 
 Config: TypeAlias = "dict[str, str | bool | int | float | list[str]]"
@@ -103,6 +106,40 @@ class DuckDBEngine:
             select = version_sql(version, data_root)
             self.cursor().execute(f"CREATE OR REPLACE VIEW {quote(version.table)} AS {select}")
 
+    @contextmanager
+    def attached(self, versions: Iterable[Version], data_root: Path) -> Iterator[None]:
+        """Let the rows of some versions stand under their tables' names, for this thread only."""
+        cursor = self.cursor()
+        own: dict[str, str] = {}
+        self._local.selects = own
+        try:
+            for version in versions:
+                select = version_sql(version, data_root)
+                cursor.execute(f"CREATE OR REPLACE TEMP VIEW {quote(version.table)} AS {select}")
+                own[version.table] = select
+            yield
+        finally:
+            self._local.selects = {}
+            for table in own:
+                cursor.execute(f"DROP VIEW IF EXISTS temp.{quote(table)}")
+
+    def read_sql(self, table: str) -> str:
+        """A SELECT of the rows that stand under a table's name for this thread.
+
+        It can be run on any connection of the instance, where `attached` is not seen.
+        """
+        selects: Mapping[str, str] = getattr(self._local, "selects", {})
+        return selects.get(table, f"SELECT * FROM {quote(table)}")
+
+    def partition_rows(self, path: Path, split: Split, schema: Schema) -> dict[str | None, int]:
+        """Partition -> its rows in a Parquet file of a table; None for rows that have none."""
+        group = PART_COLUMN if split.by == "bucket" else group_sql(split, schema)
+        found = self.cursor().execute(
+            f"SELECT {label_sql(split, 'g')}, n FROM (SELECT {group} AS g, count(*) AS n"
+            f" FROM {_parquet(quote_text(literal_path(path)))} GROUP BY 1)"
+        )
+        return dict(found.fetchall())
+
     def write(self, sql: str, path: Path) -> WrittenFile:
         """Write the rows of a SELECT to a new Parquet file (zstd level 1)."""
         [(_, rows, size_bytes, *_)] = (
@@ -144,21 +181,40 @@ def version_sql(version: Version, data_root: Path) -> str:
     other versions, only the version's own cells are.
     """
     columns = ", ".join(quote(column.name) for column in version.schema)
+    held: dict[str, list[Cell]] = {file.path: [] for file in version.files}
+    for cell in version.cells:
+        if cell.file:
+            held[cell.file].append(cell)
     whole: list[str] = []
     selects: list[str] = []
     for file in version.files:
         path = quote_text(literal_path(data_root / file.path))
-        cells = [cell for cell in version.cells if cell.file == file.path]
-        if sum(cell.rows for cell in cells) == file.rows:
+        if sum(cell.rows for cell in held[file.path]) == file.rows:
             whole.append(path)
         else:
-            parts = ", ".join(str(cell.part) for cell in cells)
-            selects.append(
-                f"SELECT {columns} FROM {_parquet(path)} WHERE {PART_COLUMN} IN ({parts})"
-            )
+            condition = cells_sql(version.split, version.schema, held[file.path])
+            selects.append(f"SELECT {columns} FROM {_parquet(path)} WHERE {condition}")
     if whole:
         selects.insert(0, f"SELECT {columns} FROM {_parquet(*whole)}")
     return "\nUNION ALL\n".join(selects) or empty_sql(version.schema)
+
+
+def cells_sql(split: Split | None, schema: Schema, cells: Iterable[Cell]) -> str:
+    """The condition that holds for the rows of some cells of one data file, and for no others."""
+    labels: dict[int | None, list[str]] = {}
+    for cell in cells:
+        labels.setdefault(cell.part, []).append(cell.partition or "")
+    if split is None or split.by == "bucket":
+        return f"{PART_COLUMN} IN ({', '.join(map(str, labels))})"
+    parts: dict[str, list[int | None]] = {}
+    for part, own in labels.items():
+        parts.setdefault(within_sql(split, schema, own), []).append(part)
+    return " OR ".join(f"({_of_parts(own)}{within})" for within, own in parts.items())
+
+
+def _of_parts(parts: Iterable[int | None]) -> str:
+    numbers = ", ".join(str(part) for part in parts if part is not None)
+    return f"{PART_COLUMN} IN ({numbers}) AND " if numbers else ""
 
 
 def _parquet(*paths: str) -> str:

@@ -120,18 +120,23 @@ class _Build:
         return built
 
     def _goes_on(self, built: Built) -> bool:
-        """Whether a Python model has shown columns that what reads it must be compiled with."""
+        """Whether it is known by now what could not be planned before.
+
+        That is what waits for the partitions of a source, which has been read, or for the columns
+        of a Python model, which has shown them.
+        """
         if built.failures:
             return False
-        return bool(built.reshaped or (self.plan.deferred and self.plan.steps))
+        waited = self.plan.waiting or self.plan.deferred
+        return bool(built.reshaped or (waited and self.plan.steps))
 
     def _plan_again(self, built: Built) -> Plan:
-        """The plan for what could not be compiled before, without the checks made already.
+        """The plan for what could not be planned before, without the checks made already.
 
         What was published is what it was when the run began, so that whoever has published since
         is noticed, and not overwritten.
         """
-        plan = plan_workspace(self.workspace, self.plan.environment)
+        plan = plan_workspace(self.workspace, self.plan.environment, self.plan.selection)
         made = {outcome.result.address for outcome in built.checks}
         remaining = [
             check for check in plan.checks if check_address(check, plan.addresses) not in made

@@ -15,7 +15,7 @@ from headrace.pipeline.compile.cache import CompileCache
 from headrace.pipeline.compile.compiling import compile_project
 from headrace.pipeline.plan.manifests import make_contract
 from headrace.pipeline.plan.planning import make_plan
-from headrace.pipeline.plan.plans import Plan
+from headrace.pipeline.plan.plans import EVERYTHING, Plan, Selection
 from headrace.pipeline.project.loading import load_project
 from headrace.sources.files import Fingerprints, find_files
 from headrace.store.store import Store
@@ -49,11 +49,16 @@ def open_workspace(root: Path, *, clock: Clock = _SYSTEM_CLOCK) -> Workspace:
     return workspace
 
 
-def plan_workspace(workspace: Workspace, environment: str) -> Plan:
+def plan_workspace(
+    workspace: Workspace, environment: str, selection: Selection = EVERYTHING
+) -> Plan:
     """What must be built, checked and published so that `environment` serves the project.
+
+    With a selection, of what it leaves out that stays which is published.
 
     Raises:
         ProjectError: the project does not compile.
+        UsageError: the selection names what is not there, or leaves out what is needed.
         SourceError: the files of a source cannot be found or read.
     """
     project, store = workspace.project, workspace.store
@@ -65,7 +70,8 @@ def plan_workspace(workspace: Workspace, environment: str) -> Plan:
     told: set[str] = set()
     while True:
         graph = compile_project(project, cache, observed)
-        plan = make_plan(graph, files, make_contract(graph, cache), store, environment)
+        contract = make_contract(graph, cache)
+        plan = make_plan(graph, files, contract, store, environment, selection)
         shown = {
             recipe: schema for recipe, schema in _shown_schemas(plan).items() if recipe not in told
         }

@@ -29,6 +29,15 @@ def cell_address(recipe: str, file: RawFile) -> str:
     return address("cell", recipe, file.path, file.sha256)
 
 
+def piece_address(recipe: str, path: str, partition: str, content: Part) -> str:
+    """The address of the rows that a raw file gave to one partition, by what these rows are.
+
+    So a file that is corrected in one place gives every other partition what it gave before. The
+    path is part of it, because a file that is there twice gives its rows twice.
+    """
+    return address("piece", recipe, path, partition, content)
+
+
 def _column(column: ColumnContract) -> Part:
     rules: list[Part] = [column.not_null, column.min, column.max, column.pattern]
     return [column.name, column.type, *rules, list(column.accepted)]

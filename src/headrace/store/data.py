@@ -15,7 +15,7 @@ import msgspec
 
 from headrace.base.errors import CorruptObject
 from headrace.base.hashing import hash_file
-from headrace.base.tables import Cell, DataFile, Schema
+from headrace.base.tables import Batch, Cell, DataFile, Schema
 from headrace.store.durable import Writer, status_of, unique_name
 from headrace.store.sealing import seal, unseal
 
@@ -25,12 +25,16 @@ SIDECAR_ENDING = ".cells.json"
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """What one build made of a table: `files` are the data files that `cells` name."""
+    """What one build made of a table: `files` are the data files that `cells` name.
+
+    `batches` are the raw files that were read; their cells may be those of earlier builds.
+    """
 
     table: str
     schema: Schema
     cells: tuple[Cell, ...]
     files: tuple[DataFile, ...]
+    batches: tuple[Batch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +61,15 @@ class Data:
         return DataFile(self._relative(target), rows, size_bytes, sha256)
 
     def record_cells(
-        self, table: str, schema: Schema, cells: Sequence[Cell], files: Sequence[DataFile]
+        self,
+        table: str,
+        schema: Schema,
+        cells: Sequence[Cell],
+        files: Sequence[DataFile],
+        batches: Sequence[Batch] = (),
     ) -> None:
-        """Note durably that `cells` are built, and which of `files` hold them."""
-        sidecar = Sidecar(table, schema, tuple(cells), tuple(files))
+        """Note durably that `cells` are built, which of `files` hold them, and what was read."""
+        sidecar = Sidecar(table, schema, tuple(cells), tuple(files), tuple(batches))
         target = self._new_path(table, SIDECAR_ENDING)
         self.writer.put(target, seal(msgspec.json.encode(sidecar)))
 
@@ -77,6 +86,16 @@ class Data:
                 for stored in _whole_cells(sidecar, present):
                     _keep_latest(found, stored)
         return found
+
+    def find_batches(self, table: str) -> dict[str, Batch]:
+        """Every raw file of a source that is known to have been read, by its batch's address."""
+        sidecars = self.sidecars(table).values()
+        return {
+            batch.address: batch
+            for sidecar in sidecars
+            if sidecar is not None
+            for batch in sidecar.batches
+        }
 
     def sidecars(self, table: str) -> dict[Path, Sidecar | None]:
         """The sidecars of a table by path, sorted; None where one is damaged."""

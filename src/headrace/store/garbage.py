@@ -72,7 +72,7 @@ class FoundFile:
 
 @dataclass(slots=True)
 class Reachable:
-    """What is in use: paths relative to the store's root, and addresses of cells."""
+    """What is in use: paths relative to the store's root, and addresses of cells and batches."""
 
     paths: set[str] = field(default_factory=set)
     cells: set[str] = field(default_factory=set)
@@ -191,11 +191,17 @@ def _mark(snapshot: Snapshot, reachable: Reachable) -> None:
     for version in snapshot.tables.values():
         reachable.paths.update(f"data/{file.path}" for file in version.files)
         reachable.cells.update(cell.address for cell in version.cells)
+        reachable.cells.update(batch.address for batch in version.batches)
     reachable.paths.update(f"objects/{module.object}" for module in snapshot.manifest.modules)
 
 
 def _is_used(sidecar: Sidecar, reachable: Reachable) -> bool:
-    """Whether a later build could take a cell from it: one in use, or one in a file in use."""
-    return any(f"data/{file.path}" in reachable.paths for file in sidecar.files) or any(
-        not cell.file and cell.address in reachable.cells for cell in sidecar.cells
+    """Whether a later build could take a cell from it: one in use, or one in a file in use.
+
+    Or learn from it that a raw file in use was read.
+    """
+    return (
+        any(f"data/{file.path}" in reachable.paths for file in sidecar.files)
+        or any(not cell.file and cell.address in reachable.cells for cell in sidecar.cells)
+        or any(batch.address in reachable.cells for batch in sidecar.batches)
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from headrace.base.clock import Clock, SystemClock, format_time
 from headrace.base.errors import NotFound, StoreError, UsageError
-from headrace.base.tables import Cell, DataFile, Schema
+from headrace.base.tables import Batch, Cell, DataFile, Schema
 from headrace.store.data import DATA_ENDING, Data, StoredCell
 from headrace.store.durable import Disk, Writer, locked
 from headrace.store.garbage import Collected, Collector, Retention
@@ -188,7 +188,12 @@ class Store:
         return self._data.keep_file(table, staged, rows)
 
     def record_cells(
-        self, table: str, schema: Schema, cells: Sequence[Cell], files: Sequence[DataFile]
+        self,
+        table: str,
+        schema: Schema,
+        cells: Sequence[Cell],
+        files: Sequence[DataFile],
+        batches: Sequence[Batch] = (),
     ) -> None:
         """Note durably that `cells` are built, so that no later run builds them again.
 
@@ -197,12 +202,20 @@ class Store:
             schema: of the rows of all of them.
             cells: may be without rows, and so without a file.
             files: every data file that a cell names.
+            batches: raw files that need not be read again; their cells are built, now or before.
         """
-        self._data.record_cells(table, schema, cells, files)
+        self._data.record_cells(table, schema, cells, files, batches)
 
     def find_cells(self, table: str) -> dict[str, StoredCell]:
         """Every cell of a table that is built and whole, by address, published or not."""
         return self._data.find_cells(table)
+
+    def find_batches(self, table: str) -> dict[str, Batch]:
+        """Every raw file of a partitioned source that was read, by its batch's address.
+
+        Its cells may be gone since: see `find_cells`.
+        """
+        return self._data.find_batches(table)
 
     def is_whole(self, file: DataFile) -> bool:
         """Whether a data file is there with its size; its bytes are not read."""

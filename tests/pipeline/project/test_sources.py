@@ -10,7 +10,8 @@ from .conftest import Load, ProblemsOf
 
 SIMPLE = "files: data/*.csv\ncolumns:\n  id: int\n"
 NOT_A_KEY = (
-    "expected one of `files`, `columns`, `format`, `compression`, `encoding`, `delimiter`, "
+    "expected one of `files`, `columns`, `derive`, `format`, `compression`, `encoding`, "
+    "`delimiter`, "
     "`quote`, `header`, `skip`, `nulls`, `sheet`, `tolerance`, `bad_rows`, `key`, `checks`, "
     "`partition`, `allow_empty`, `description`"
 )

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from headrace.base.declarations import Frame
+from headrace.engines.duckdb import DuckDBEngine
 from headrace.pipeline.run.frames import NoFrame, make_frames, take_back
 
 
@@ -34,9 +35,11 @@ def cursor() -> Iterator[duckdb.DuckDBPyConnection]:
     ],
 )
 def test_each_frame_is_what_its_annotation_says_and_can_be_taken_back(
-    cursor: duckdb.DuckDBPyConnection, frame: Frame, kind: type
+    frame: Frame, kind: type
 ) -> None:
-    given = make_frames(cursor, [("t", frame)])["t"]
+    engine = DuckDBEngine(threads=1)
+    engine.cursor().execute("CREATE VIEW t AS SELECT i FROM range(5) AS t(i)")
+    given = make_frames(engine, [("t", frame)])["t"]
     assert isinstance(given, kind)
     returned = take_back(given)
     assert returned.names == ("i",)

@@ -10,7 +10,7 @@ import pytest
 
 from headrace.base.tables import Column
 from headrace.engines.duckdb import DuckDBEngine
-from headrace.pipeline.run.storing import NewCell, store_cells
+from headrace.pipeline.run.storing import NewCell, Target
 from headrace.store.store import Store
 
 SCHEMA = (Column("i", "BIGINT"),)
@@ -29,8 +29,8 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_a_cell_takes_all_rows_of_its_file(engine: DuckDBEngine, store: Store) -> None:
-    [stored] = store_cells(
-        engine, store, "t", SCHEMA, "SELECT i FROM range(3) AS t(i)", [NewCell("a")]
+    [stored] = Target(engine, store, "t", SCHEMA).keep(
+        "SELECT i FROM range(3) AS t(i)", [NewCell("a")]
     )
     assert stored.file is not None
     assert (stored.cell.rows, stored.cell.rows_in, stored.file.rows) == (3, 3, 3)
@@ -42,8 +42,8 @@ def test_a_cell_takes_all_rows_of_its_file(engine: DuckDBEngine, store: Store) -
 def test_a_cell_without_rows_has_no_file_and_is_known_all_the_same(
     engine: DuckDBEngine, store: Store
 ) -> None:
-    [stored] = store_cells(
-        engine, store, "t", SCHEMA, "SELECT 1 AS i WHERE false", [NewCell("a", rows_in=7)]
+    [stored] = Target(engine, store, "t", SCHEMA).keep(
+        "SELECT 1 AS i WHERE false", [NewCell("a", rows_in=7)]
     )
     assert (stored.cell.file, stored.file) == ("", None)
     assert (stored.cell.rows, stored.cell.rows_in) == (0, 7)
@@ -60,7 +60,7 @@ def test_cells_share_a_file_and_one_without_rows_names_none(
         NewCell("c", "c.csv", part=2, rows=1, rows_in=1),
     ]
     sql = "SELECT i, CAST(c AS INTEGER) AS __cell FROM (VALUES (3, 0), (4, 0), (5, 2)) AS t(i, c)"
-    stored = store_cells(engine, store, "t", SCHEMA, sql, cells)
+    stored = Target(engine, store, "t", SCHEMA).keep(sql, cells)
     assert [each.cell.rows for each in stored] == [2, 0, 1]
     assert [each.cell.rows_in for each in stored] == [3, 1, 1]
     assert [bool(each.file) for each in stored] == [True, False, True]
@@ -71,11 +71,7 @@ def test_cells_share_a_file_and_one_without_rows_names_none(
 
 def test_a_query_that_raises_leaves_nothing(engine: DuckDBEngine, store: Store) -> None:
     with pytest.raises(duckdb.Error, match="no coffee"):
-        store_cells(
-            engine,
-            store,
-            "t",
-            SCHEMA,
+        Target(engine, store, "t", SCHEMA).keep(
             "SELECT CASE WHEN i > 900000 THEN error('no coffee') ELSE i END AS i"
             " FROM range(1000000) AS t(i)",
             [NewCell("a")],

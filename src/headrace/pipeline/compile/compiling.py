@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from headrace.base.declarations import Project, Source
+from headrace.base.declarations import Project
 from headrace.base.errors import Problem, ProjectError
-from headrace.base.hashing import address
-from headrace.base.tables import QUARANTINE_SCHEMA, QUARANTINE_SUFFIX, Column, Schema
+from headrace.base.tables import QUARANTINE_SUFFIX, Schema
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.cache import CompileCache
 from headrace.pipeline.compile.checks import Compiled, sql_check, table_checks
@@ -23,8 +22,8 @@ from headrace.pipeline.compile.models import (
     read_model,
 )
 from headrace.pipeline.compile.ordering import build_order
+from headrace.pipeline.compile.sources import compile_source
 from headrace.pipeline.compile.tables import TableNames, project_tables
-from headrace.sources.recipe import source_recipe
 from headrace.store.snapshots import EndpointContract
 
 T = TypeVar("T")
@@ -108,7 +107,7 @@ class _Compiling:
 
     def _source_relations(self) -> Iterator[Relation]:
         for source in self.project.sources:
-            yield from _source(source)
+            yield from self._kept(compile_source(source, self.analysis)) or ()
 
     def _model(self, reading: Reading, found: Mapping[str, Relation]) -> Relation | None:
         """A model's relation; None when it or one of its inputs is broken."""
@@ -157,26 +156,3 @@ class _Compiling:
             elif (kept := self._kept(contract)) is not None:
                 found.append(kept)
         return found, deferred
-
-
-def _source(source: Source) -> Iterator[Relation]:
-    """A source's table, and the table of what it sets aside."""
-    recipe = source_recipe(source)
-    yield Relation(
-        name=source.name,
-        kind="source",
-        place=source.place,
-        recipe=recipe,
-        inputs=(),
-        schema=tuple(Column(column.name, column.type) for column in source.columns),
-        declaration=source,
-    )
-    yield Relation(
-        name=source.name + QUARANTINE_SUFFIX,
-        kind="quarantine",
-        place=source.place,
-        recipe=address("quarantine", recipe),
-        inputs=(source.name,),
-        schema=QUARANTINE_SCHEMA,
-        declaration=source,
-    )

@@ -8,8 +8,23 @@ from typing import Literal
 
 from headrace.base.declarations import Model, Project, Severity, Source
 from headrace.base.errors import Place
+from headrace.base.partitions import Split
 from headrace.base.tables import Schema
 from headrace.store.snapshots import EndpointContract
+
+
+@dataclass(frozen=True, slots=True)
+class Locality:
+    """What a cell of a partitioned model needs of the tables that the model reads.
+
+    Attributes:
+        inputs: table -> "same": the cells of the same partition; "whole": all of it; "latest":
+            all of it, as it is when the cell is built, without being part of the cell's address.
+        lookback: how many partitions before its own a cell needs, too.
+    """
+
+    inputs: Mapping[str, Literal["same", "whole", "latest"]]
+    lookback: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +42,8 @@ class Relation:
         sql: for a SQL model, the SELECT to run, cast to what Parquet can hold.
         lineage: column -> the "table.column" names of its direct inputs that it derives from.
         declaration: the Source or Model; of a quarantine, its Source.
+        split: what its cells are told apart by; None when it has no partitions.
+        locality: for a model with partitions, what a cell needs of each input.
     """
 
     name: str
@@ -38,6 +55,8 @@ class Relation:
     declaration: Source | Model
     sql: str = ""
     lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    split: Split | None = None
+    locality: Locality | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from headrace.base.tables import Column, Schema
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.cache import CompileCache, engine_version
 from headrace.pipeline.compile.graph import Relation
+from headrace.pipeline.compile.partitioning import partition_problems
 from headrace.pipeline.compile.python_code import broken_code, code_address
 from headrace.pipeline.compile.queries import Bound, Mistake, Query, SqlText, place_in
 from headrace.pipeline.compile.stored_types import cast_hint, stored_type
@@ -189,6 +190,7 @@ def contract_problems(model: Model, schema: Schema) -> Iterator[Problem]:
             )
     if model.partition is not None and model.partition.column.lower() not in types:
         yield _missing(model, model.partition.column, schema, model.place)
+    yield from partition_problems(model.name, model.partition, schema, model.place)
 
 
 def _missing(model: Model, column: str, schema: Schema, place: Place) -> Problem:

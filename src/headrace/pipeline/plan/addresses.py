@@ -1,13 +1,17 @@
-"""Names content before it exists: takes a graph and raw files, gives the addresses of versions."""
+"""Names content before it exists: takes relations and the cells below, gives cells by address."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from typing import TypeAlias
 
-from headrace.base.hashing import address
-from headrace.base.tables import RawFile, version_address
-from headrace.pipeline.compile.graph import CompiledCheck, Graph, Relation
-from headrace.sources.recipe import cell_address
+from headrace.base.hashing import address, hash_bytes
+from headrace.base.partitions import Split, coarser, shifted
+from headrace.base.tables import version_address
+from headrace.pipeline.compile.graph import CompiledCheck, Locality, Relation
+from headrace.pipeline.plan.plans import Cells, NamedCell
+
+_ByPartition: TypeAlias = dict[str, list[str]]
 
 
 def quarantine_address(cell: str) -> str:
@@ -15,47 +19,78 @@ def quarantine_address(cell: str) -> str:
     return address("quarantine", cell)
 
 
-def model_address(relation: Relation, versions: Mapping[str, str]) -> str:
-    """The address of the one cell of an unpartitioned model.
-
-    `versions` holds the version address of each of its inputs.
-    """
-    inputs = {name: versions[name] for name in relation.inputs}
-    return address("cell", relation.recipe, inputs)
-
-
 def check_address(check: CompiledCheck, versions: Mapping[str, str]) -> str:
     """The address of a check's result on given content."""
     return address("check", check.recipe, {name: versions[name] for name in check.tables})
 
 
-def version_addresses(graph: Graph, files: Mapping[str, Iterable[RawFile]]) -> dict[str, str]:
-    """Table -> the address of its next version, in topological order.
-
-    Nothing is built to know this: addresses follow from recipes and from the raw files' hashes.
-    Tables without a recipe yet (see `Graph.deferred`), and all below them, are left out.
-    """
-    addresses: dict[str, str] = {}
-    for relation in graph.relations:
-        if not relation.recipe or any(name not in addresses for name in relation.inputs):
-            continue
-        addresses[relation.name] = version_address(
-            relation.recipe, cell_addresses(graph, relation, files, addresses)
-        )
-    return addresses
+def address_of(relation: Relation, cells: Cells) -> str:
+    """The address of the version of a table that consists of `cells`."""
+    return version_address(relation.recipe, [cell.address for cell in cells])
 
 
-def cell_addresses(
-    graph: Graph,
+def model_cells(
     relation: Relation,
-    files: Mapping[str, Iterable[RawFile]],
+    cells: Mapping[str, Cells],
     versions: Mapping[str, str],
-) -> list[str]:
-    """The addresses of the cells of a table's next version, in order."""
-    if relation.kind == "source":
-        return [cell_address(relation.recipe, file) for file in files[relation.name]]
-    if relation.kind == "quarantine":
-        source = graph.relation(relation.inputs[0])
-        cells = [cell_address(source.recipe, file) for file in files[source.name]]
-        return [quarantine_address(cell) for cell in cells]
-    return [model_address(relation, versions)]
+) -> Cells:
+    """The cells of a model's next version, in order.
+
+    Nothing is built to know them: addresses follow from the recipe and from those of the inputs.
+
+    Args:
+        relation: the model.
+        cells: of each of its inputs.
+        versions: the version addresses of its inputs.
+    """
+    locality = relation.locality
+    if locality is None or relation.split is None:
+        inputs = {name: versions[name] for name in relation.inputs}
+        return (NamedCell(None, address("cell", relation.recipe, inputs)),)
+    whole = {name: versions[name] for name, need in _needs(locality) if need == "whole"}
+    base = address("cell", relation.recipe, locality.lookback, whole)
+    same = {
+        name: by_partition(cells[name], relation.split)
+        for name, need in _needs(locality)
+        if need == "same"
+    }
+    labels = sorted({label for each in same.values() for label in each})
+    return tuple(
+        NamedCell(label, _cell_address(base, label, same, relation.split, locality.lookback))
+        for label in labels
+    )
+
+
+def _needs(locality: Locality) -> list[tuple[str, str]]:
+    return sorted(locality.inputs.items())
+
+
+def by_partition(cells: Cells, split: Split) -> _ByPartition:
+    """The addresses of an input's cells by the partition of the model in which they lie."""
+    found: _ByPartition = {}
+    for cell in cells:
+        label = cell.partition or ""
+        found.setdefault(coarser(label, split.by) if split.is_time else label, []).append(
+            cell.address
+        )
+    return found
+
+
+def window(label: str, split: Split, lookback: int) -> list[str]:
+    """The partitions of its inputs that a cell needs, its own last."""
+    before = [shifted(label, split.by, -count) for count in range(lookback, 0, -1)]
+    return [*(each for each in before if each is not None), label]
+
+
+def _cell_address(
+    base: str, label: str, same: Mapping[str, _ByPartition], split: Split, lookback: int
+) -> str:
+    # By hand, and not by `address`: a plan names some hundred thousand cells.
+    parts = [base, str(len(label)), label]
+    labels = window(label, split, lookback) if lookback else [label]
+    for name, found in same.items():
+        parts.append(name)
+        for each in labels:
+            if each in found:
+                parts += [each, *found[each]] if lookback else found[each]
+    return hash_bytes("\n".join(parts).encode("utf-8", "surrogatepass"))

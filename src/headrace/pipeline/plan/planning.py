@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from headrace.base.tables import RawFile, Version
+from headrace.base.tables import Batch, RawFile, Version
 from headrace.pipeline.compile.graph import CompiledCheck, Graph, Relation
 from headrace.pipeline.plan.addresses import (
-    cell_addresses,
+    address_of,
     check_address,
+    model_cells,
     quarantine_address,
-    version_addresses,
 )
 from headrace.pipeline.plan.contracts import contract_changes
-from headrace.pipeline.plan.plans import Contract, Plan, PlannedStep, SourceFiles
-from headrace.pipeline.plan.reasons import model_reasons, publish_reasons, source_reasons
+from headrace.pipeline.plan.plans import (
+    EVERYTHING,
+    Cells,
+    Contract,
+    NamedCell,
+    Plan,
+    PlannedStep,
+    Selection,
+    SourceFiles,
+)
+from headrace.pipeline.plan.reasons import (
+    model_reasons,
+    publish_reasons,
+    source_reasons,
+    waiting_reasons,
+)
+from headrace.pipeline.plan.selecting import narrowed, selected_tables
 from headrace.pipeline.plan.versions import assemble, quarantine_of, stored_cells
+from headrace.sources.recipe import cell_address
 from headrace.store.data import StoredCell
 from headrace.store.snapshots import Manifest, Snapshot
 from headrace.store.store import Store
@@ -30,47 +46,45 @@ def make_plan(
     contract: Contract,
     store: Store,
     environment: str,
+    selection: Selection = EVERYTHING,
 ) -> Plan:
     """What must be built, checked and published so that `environment` serves `graph`.
 
     Costs no query: `files` (source -> its raw files, in order) are hashed, so every address is
-    known before anything is built. Cells are looked for in the published snapshot first, then in
-    the store, where a run that did not finish has left its own.
+    known before anything is built; but for what reads a partitioned source with new files, whose
+    cells are named by the rows that turn out to be in them. Cells are looked for in the published
+    snapshot first, then in the store, where a run that did not finish has left its own.
+
+    Raises:
+        UsageError: the selection cannot be built, or cannot be published.
     """
     parent = store.head(environment)
     before = store.snapshot(parent) if parent else _NOTHING
-    addresses = version_addresses(graph, files)
-    relations = {each.name: each for each in graph.relations if each.name in addresses}
-    look_up = _LookUp(store, before)
-    sources = {
-        name: look_up.source(graph, relation, files)
-        for name, relation in relations.items()
-        if relation.kind == "source"
-    }
-    reused: dict[str, Version] = {}
-    for name, relation in relations.items():
-        found = _found(graph, relation, sources, look_up, addresses)
-        if found is not None:
-            reused[name] = assemble(relation, found)
+    selected = selected_tables(selection, graph, before)
+    planning = _Planning(graph, files, _LookUp(store, before), selection, selected)
+    for relation in graph.relations:
+        planning.add(relation)
     return Plan(
         graph=graph,
         environment=environment,
         parent=parent,
         before=before,
-        addresses=addresses,
-        reused=reused,
-        sources=sources,
-        steps=tuple(
-            _step(relation, before, addresses, sources)
-            for name, relation in relations.items()
-            if name not in reused and relation.kind != "quarantine"
-        ),
-        checks=_unknown(graph.checks, addresses, before),
+        addresses=planning.addresses,
+        cells=planning.cells,
+        present=planning.present,
+        reused=planning.reused,
+        sources=planning.sources,
+        steps=tuple(planning.steps),
+        waiting=tuple(planning.waiting),
+        checks=planning.unknown_checks(),
         manifest=contract.manifest,
         modules=contract.modules,
         changes=contract_changes(before.manifest, contract.manifest),
         removed=tuple(sorted(before.tables.keys() - {each.name for each in graph.relations})),
-        reasons=publish_reasons(before, contract.manifest, graph, sources, reused),
+        reasons=publish_reasons(
+            before, contract.manifest, graph, planning.sources, planning.reused
+        ),
+        selection=selection,
     )
 
 
@@ -93,68 +107,203 @@ class _LookUp:
             found = self.store.find_cells(table) | found
         return {address: cell for address, cell in found.items() if address in addresses}
 
-    def source(
-        self, graph: Graph, relation: Relation, files: Mapping[str, Sequence[RawFile]]
-    ) -> SourceFiles:
+    def batches(self, table: str, wanted: Iterable[str]) -> dict[str, Batch]:
+        """What is known of the raw files among the batches `wanted`."""
+        addresses = set(wanted)
+        version = self.before.tables.get(table)
+        found = {batch.address: batch for batch in version.batches} if version else {}
+        if not addresses <= found.keys():
+            found = self.store.find_batches(table) | found
+        return {address: batch for address, batch in found.items() if address in addresses}
+
+    def source(self, relation: Relation, files: Sequence[RawFile]) -> SourceFiles:
         """What the next version of a source is made of, and what of it exists.
 
         A file counts as read only if what it gave to the quarantine exists, too.
         """
-        wanted = cell_addresses(graph, relation, files, {})
-        built = self.cells(relation.name, wanted)
+        wanted = [cell_address(relation.recipe, file) for file in files]
         aside = self.cells(quarantine_of(relation.name), map(quarantine_address, wanted))
+        batches: dict[str, Batch] = {}
+        needed: dict[str, tuple[str, ...]] = {each: (each,) for each in wanted}
+        if relation.split is not None:
+            batches = self.batches(relation.name, wanted)
+            needed = {address: batch.cells for address, batch in batches.items()}
+        found = self.cells(relation.name, (cell for each in needed.values() for cell in each))
         return SourceFiles(
-            files=tuple(zip(wanted, files[relation.name], strict=True)),
-            built={cell: built[cell] for cell in built if quarantine_address(cell) in aside},
+            files=tuple(zip(wanted, files, strict=True)),
+            built={
+                address: tuple(found[cell] for cell in cells)
+                for address, cells in needed.items()
+                if quarantine_address(address) in aside and all(cell in found for cell in cells)
+            },
             quarantined=aside,
+            batches=batches,
         )
 
 
-def _found(
-    graph: Graph,
-    relation: Relation,
-    sources: Mapping[str, SourceFiles],
-    look_up: _LookUp,
-    addresses: Mapping[str, str],
-) -> list[StoredCell] | None:
-    """The cells of a table's next version, in order; None unless all of them exist."""
-    if relation.kind == "model":
-        wanted = cell_addresses(graph, relation, {}, addresses)
-        cells = look_up.cells(relation.name, wanted)
-    else:
-        source = sources[relation.inputs[0] if relation.kind == "quarantine" else relation.name]
+@dataclass
+class _Planning:
+    """A plan in the making; relations are added in topological order."""
+
+    graph: Graph
+    files: Mapping[str, Sequence[RawFile]]
+    look_up: _LookUp
+    selection: Selection
+    selected: frozenset[str]
+    addresses: dict[str, str] = field(default_factory=dict)
+    cells: dict[str, Cells] = field(default_factory=dict)
+    present: dict[str, Mapping[str, StoredCell]] = field(default_factory=dict)
+    reused: dict[str, Version] = field(default_factory=dict)
+    sources: dict[str, SourceFiles] = field(default_factory=dict)
+    steps: list[PlannedStep] = field(default_factory=list)
+    waiting: list[PlannedStep] = field(default_factory=list)
+
+    def add(self, relation: Relation) -> None:
+        """Plan one table."""
+        published = self.look_up.before.tables.get(relation.name)
+        if relation.name not in self.selected:
+            if published is not None:
+                self._keep(relation, published)
+        elif relation.kind == "source":
+            self._source(relation, published)
+        elif relation.kind == "quarantine":
+            self._quarantine(relation)
+        elif relation.recipe:
+            self._model(relation, published)
+
+    def _keep(self, relation: Relation, published: Version) -> None:
+        """Leave a table that is not selected as it is published."""
+        named = tuple(NamedCell(cell.partition, cell.address) for cell in published.cells)
+        self.addresses[relation.name], self.cells[relation.name] = published.address, named
+        self.reused[relation.name] = published
+
+    def _source(self, relation: Relation, published: Version | None) -> None:
+        source = self.look_up.source(relation, self.files[relation.name])
+        self.sources[relation.name] = source
+        if relation.split is None:
+            self._name(relation, tuple(NamedCell(None, each) for each, _ in source.files))
+        elif not source.unread:
+            self._name(relation, partitioned_cells(source))
         if source.unread:
-            return None
-        wanted, cells = [address for address, _ in source.files], dict(source.built)
-        if relation.kind == "quarantine":
-            wanted, cells = [quarantine_address(each) for each in wanted], dict(source.quarantined)
-    return [cells[each] for each in wanted] if cells.keys() >= set(wanted) else None
+            self.steps.append(self._source_step(relation, published, source))
+        else:
+            cells = {cell.cell.address: cell for each in source.built.values() for cell in each}
+            self._reuse(relation, cells)
+
+    def _quarantine(self, relation: Relation) -> None:
+        source = self.sources[relation.inputs[0]]
+        named = (NamedCell(None, quarantine_address(each)) for each, _ in source.files)
+        self._name(relation, tuple(named))
+        if not source.unread:
+            self._reuse(relation, source.quarantined)
+
+    def _model(self, relation: Relation, published: Version | None) -> None:
+        if any(name not in self.addresses for name in relation.inputs):
+            # Either a source has to be read first, or the columns of an input are not known yet.
+            if all(self._is_planned(name) for name in relation.inputs):
+                self.waiting.append(self._waiting_step(relation, published))
+            return
+        named = model_cells(relation, self.cells, self.addresses)
+        found = self.look_up.cells(relation.name, (cell.address for cell in named))
+        if self.selection.start or self.selection.end:
+            named = narrowed(self.selection, relation, named, found, published)
+            found = self.look_up.cells(relation.name, (cell.address for cell in named))
+        self._name(relation, named)
+        missing = tuple(cell for cell in named if cell.address not in found)
+        if missing:
+            self.present[relation.name] = found
+            self.steps.append(self._model_step(relation, published, missing))
+        else:
+            self._reuse(relation, found)
+
+    def _is_planned(self, name: str) -> bool:
+        """Whether a table is named already, or will be once a source has been read."""
+        unread = (step.table for step in (*self.steps, *self.waiting) if not step.address)
+        return name in self.addresses or name in unread
+
+    def _name(self, relation: Relation, cells: Cells) -> None:
+        self.cells[relation.name] = cells
+        self.addresses[relation.name] = address_of(relation, cells)
+
+    def _reuse(self, relation: Relation, found: Mapping[str, StoredCell]) -> None:
+        cells = [found[cell.address] for cell in self.cells[relation.name]]
+        source = self.sources.get(relation.name)
+        self.reused[relation.name] = assemble(relation, cells, source)
+
+    def _source_step(
+        self, relation: Relation, published: Version | None, source: SourceFiles
+    ) -> PlannedStep:
+        return PlannedStep(
+            table=relation.name,
+            kind="source",
+            address=self.addresses.get(relation.name, ""),
+            reasons=source_reasons(relation, published, source),
+            files=source.unread,
+            cells_reused=sum(len(cells) for cells in source.built.values()),
+            rows_expected=_expected(published, len(source.unread), _files_of(published)),
+            bytes_expected=sum(file.size_bytes for file in source.unread),
+        )
+
+    def _model_step(
+        self, relation: Relation, published: Version | None, missing: Cells
+    ) -> PlannedStep:
+        count = len(self.cells[relation.name])
+        rows = _expected(published, len(missing), count)
+        return PlannedStep(
+            table=relation.name,
+            kind="model",
+            address=self.addresses[relation.name],
+            reasons=model_reasons(relation, self.look_up.before, self.addresses),
+            cells=missing,
+            cells_reused=count - len(missing),
+            rows_expected=rows,
+            bytes_expected=_bytes_of(published, rows),
+        )
+
+    def _waiting_step(self, relation: Relation, published: Version | None) -> PlannedStep:
+        unsettled = [name for name in relation.inputs if name not in self.addresses]
+        reasons = waiting_reasons(relation, published, unsettled)
+        return PlannedStep(relation.name, "model", "", reasons)
+
+    def unknown_checks(self) -> tuple[CompiledCheck, ...]:
+        """The checks that have no result yet for the content that they will look at.
+
+        What one can only tell once a source is read counts, where the check reads that source
+        alone: so it is made before anything is built upon it.
+        """
+        unread = {step.table for step in self.steps if not step.address}
+        return tuple(
+            check
+            for check in self.graph.checks
+            if (set(check.tables) <= unread and len(check.tables) == 1)
+            or (
+                self.addresses.keys() >= set(check.tables)
+                and check_address(check, self.addresses) not in self.look_up.before.checks
+            )
+        )
 
 
-def _step(
-    relation: Relation,
-    before: Snapshot,
-    addresses: Mapping[str, str],
-    sources: Mapping[str, SourceFiles],
-) -> PlannedStep:
-    published = before.tables.get(relation.name)
-    rows = published.rows if published else None
-    address = addresses[relation.name]
-    if relation.kind == "source":
-        source = sources[relation.name]
-        reasons = source_reasons(relation, published, source)
-        return PlannedStep(relation.name, "source", address, reasons, source.unread, rows)
-    reasons = model_reasons(relation, before, addresses)
-    return PlannedStep(relation.name, "model", address, reasons, (), rows)
+def partitioned_cells(source: SourceFiles) -> Cells:
+    """The cells of a partitioned source whose files are all read: by partition, then by file."""
+    cells = (cell.cell for address, _ in source.files for cell in source.built[address])
+    ordered = sorted(cells, key=lambda cell: cell.partition or "")
+    return tuple(NamedCell(cell.partition, cell.address) for cell in ordered)
 
 
-def _unknown(
-    checks: Iterable[CompiledCheck], addresses: Mapping[str, str], before: Snapshot
-) -> tuple[CompiledCheck, ...]:
-    """The checks that have no result yet for the content that they will look at."""
-    return tuple(
-        check
-        for check in checks
-        if all(table in addresses for table in check.tables)
-        and check_address(check, addresses) not in before.checks
-    )
+def _files_of(published: Version | None) -> int:
+    if published is None:
+        return 0
+    return len(published.batches or published.cells)
+
+
+def _expected(published: Version | None, count: int, of: int) -> int | None:
+    """The rows of `count` of `of` pieces, if they are like those of the version before."""
+    if published is None or not of:
+        return None
+    return round(published.rows * count / of)
+
+
+def _bytes_of(published: Version | None, rows: int | None) -> int | None:
+    if published is None or rows is None or not published.rows:
+        return None
+    return round(published.size_bytes * rows / published.rows)

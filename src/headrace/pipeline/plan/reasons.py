@@ -24,8 +24,9 @@ def source_reasons(
         return (f"it is new ({_counted(len(source.files), 'file')})",)
     if before.recipe != relation.recipe:
         return (f"its contract changed ({_counted(len(unread), 'file')} to read)",)
-    labels = {cell.label for cell in before.cells}
-    published = {cell.address for cell in before.cells}
+    pieces = before.batches or before.cells
+    labels = {each.label for each in pieces}
+    published = {each.address for each in pieces}
     lost = {file.path for address, file in source.files if address in published}
     new = [file.path for file in unread if file.path not in labels]
     changed = [file.path for file in unread if file.path in labels - lost]
@@ -40,7 +41,9 @@ def source_reasons(
 def _gone(before: Version, source: SourceFiles) -> Iterator[str]:
     present = {file.path for _, file in source.files}
     return _named(
-        [cell.label for cell in before.cells if cell.label not in present], "is gone", "are gone"
+        [each.label for each in before.batches or before.cells if each.label not in present],
+        "is gone",
+        "are gone",
     )
 
 
@@ -64,13 +67,27 @@ def model_reasons(
         return ("it is new",)
     reasons = []
     if published.recipe != relation.recipe:
-        reasons.append("its SQL changed" if relation.sql else "its code changed")
+        reasons.append(_recipe_changed(relation))
     reasons.extend(
         f"its input {name} changed"
         for name in relation.inputs
         if name not in before.tables or before.tables[name].address != addresses[name]
     )
     return tuple(reasons) or (_LOST,)
+
+
+def _recipe_changed(relation: Relation) -> str:
+    return "its SQL changed" if relation.sql else "its code changed"
+
+
+def waiting_reasons(
+    relation: Relation, published: Version | None, unsettled: Sequence[str]
+) -> tuple[str, ...]:
+    """Why a model may have to be built, once its inputs `unsettled` are known."""
+    if published is None:
+        return ("it is new",)
+    changed = [_recipe_changed(relation)] if published.recipe != relation.recipe else []
+    return (*changed, *(f"where {name} turns out to have changed" for name in unsettled))
 
 
 def publish_reasons(

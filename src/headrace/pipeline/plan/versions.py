@@ -8,6 +8,7 @@ from headrace.base.declarations import Model, Source
 from headrace.base.hashing import address
 from headrace.base.tables import QUARANTINE_SUFFIX, DataFile, Schema, Version
 from headrace.pipeline.compile.graph import Relation
+from headrace.pipeline.plan.plans import SourceFiles
 from headrace.store.data import StoredCell
 from headrace.store.snapshots import CheckResult
 
@@ -28,17 +29,27 @@ def shows_columns(relation: Relation) -> bool:
     return not (model.columns and all(column.type for column in model.columns))
 
 
-def assemble(relation: Relation, cells: Iterable[StoredCell]) -> Version:
-    """The version of a table that consists of `cells`, in that order."""
+def assemble(
+    relation: Relation, cells: Iterable[StoredCell], source: SourceFiles | None = None
+) -> Version:
+    """The version of a table that consists of `cells`, in that order.
+
+    `source` says which raw files the cells of a partitioned source are from.
+    """
     stored = tuple(cells)
     files = {cell.file.path: cell.file for cell in stored if cell.file is not None}
+    shown = stored and shows_columns(relation)
     return Version(
         table=relation.name,
         kind=relation.kind,
         recipe=relation.recipe,
-        schema=stored[0].schema if shows_columns(relation) else known_schema(relation),
+        schema=stored[0].schema if shown else known_schema(relation),
         cells=tuple(cell.cell for cell in stored),
         files=tuple(files.values()),
+        split=relation.split,
+        batches=tuple(source.batches[each] for each, _ in source.files)
+        if source and relation.split
+        else (),
     )
 
 
@@ -93,14 +104,14 @@ def _not_empty(relation: Relation, version: Version, before: Version | None) -> 
 
 
 def _tolerance(source: Source, version: Version) -> CheckResult:
-    rows_in = sum(cell.rows_in for cell in version.cells)
+    rows_in = version.rows_in
     bad_rows = rows_in - version.rows
-    barren = [cell for cell in version.cells if cell.rows_in and not cell.rows]
+    barren = _barren(version)
     message = ""
     if not source.tolerance.allows(bad_rows, rows_in):
         message = f"{bad_rows:,} of {rows_in:,} rows are in quarantine"
     elif barren:
-        message = f"{_no_row(barren[0].rows_in)} of {barren[0].label} fits the contract"
+        message = f"{_no_row(barren[0][1])} of {barren[0][0]} fits the contract"
     return CheckResult(
         address=address("tolerance", source.name, str(source.tolerance), version.address),
         name=f"{source.name}: tolerance {source.tolerance}",
@@ -109,6 +120,17 @@ def _tolerance(source: Source, version: Version) -> CheckResult:
         failing=bad_rows if message else 0,
         message=message,
     )
+
+
+def _barren(version: Version) -> list[tuple[str, int]]:
+    """The raw files none of whose rows fit, each with the number of its rows."""
+    if version.split is not None:
+        return [
+            (each.label, each.rows_in)
+            for each in version.batches
+            if each.rows_in and not each.cells
+        ]
+    return [(cell.label, cell.rows_in) for cell in version.cells if cell.rows_in and not cell.rows]
 
 
 def _no_row(rows: int) -> str:

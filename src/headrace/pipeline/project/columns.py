@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from headrace.base.declarations import CheckDeclaration, ColumnContract, Partition
+from headrace.base.declarations import CheckDeclaration, ColumnContract, DerivedColumn, Partition
 from headrace.base.errors import Place, Problem
 from headrace.base.names import is_name, listed, near_miss
 from headrace.base.tables import PART_COLUMN
@@ -176,11 +176,23 @@ def key_columns(node: Node, problems: Problems) -> tuple[str, ...] | None:
     return names
 
 
+def derived_columns(node: Node, problems: Problems) -> tuple[DerivedColumn, ...] | None:
+    """`{name: expression}`; whether the expression is one, only an engine can say."""
+    if not isinstance(node, Entries):
+        report(problems, node, "a mapping such as `{day: CAST(ordered_at AS DATE)}`")
+        return None
+    found: list[DerivedColumn] = []
+    for key, value in _distinct(unique_entries(node, problems), problems):
+        expression = text(value, problems)
+        if expression is not None:
+            found.append(DerivedColumn(key.text, expression, value.place))
+    return tuple(found)
+
+
 def require_columns(
-    names: Iterable[str], columns: tuple[ColumnContract, ...], place: Place, problems: Problems
+    names: Iterable[str], known: Sequence[str], place: Place, problems: Problems
 ) -> None:
     """Report every name that is none of the columns."""
-    known = [column.name for column in columns]
     folded = {name.lower() for name in known}
     for name in names:
         if known and name.lower() not in folded:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from headrace.base.declarations import Source, Tolerance
+from headrace.base.declarations import ColumnContract, Partition, Source, Tolerance
 from headrace.base.errors import Place, Problem
 from headrace.pipeline.project.checks import check_entries
 from headrace.pipeline.project.columns import (
     ColumnRules,
+    derived_columns,
     key_columns,
     partition,
     require_columns,
@@ -48,6 +50,7 @@ FILES = Key("files", texts)
 COLUMNS = Key("columns", source_columns)
 TOLERANCE = Key("tolerance", tolerance)
 BAD_ROWS = Key("bad_rows", one_of("quarantine", "fail"))
+DERIVE = Key("derive", derived_columns)
 KEY = Key("key", key_columns)
 CHECKS = Key("checks", check_entries)
 PARTITION = Key("partition", partition)
@@ -55,7 +58,7 @@ ALLOW_EMPTY = Key("allow_empty", flag)
 DESCRIPTION = Key("description", text)
 
 SOURCE_KEYS = (
-    FILES, COLUMNS, *FORMAT_KEYS, TOLERANCE, BAD_ROWS, KEY, CHECKS, PARTITION, ALLOW_EMPTY,
+    FILES, COLUMNS, DERIVE, *FORMAT_KEYS, TOLERANCE, BAD_ROWS, KEY, CHECKS, PARTITION, ALLOW_EMPTY,
     DESCRIPTION,
 )  # fmt: skip
 
@@ -93,7 +96,8 @@ def _source(name: str, file: str, fields: Fields, problems: Problems) -> Source:
         place=Place(file, 1),
         files=files,
         format=read_format(files, fields, fields.node(FILES), problems),
-        columns=rules.columns,
+        columns=_with_partition(rules.columns, fields.optional(PARTITION)),
+        derive=fields.get(DERIVE, ()),
         tolerance=_tolerance(fields, problems),
         key=fields.get(KEY, ()),
         checks=(*rules.references, *fields.get(CHECKS, ())),
@@ -116,9 +120,27 @@ def _tolerance(fields: Fields, problems: Problems) -> Tolerance:
 
 
 def _require_known_columns(source: Source, fields: Fields, problems: Problems) -> None:
-    require_columns(source.key, source.columns, fields.place_of(KEY), problems)
+    raw = {column.name.lower(): column.name for column in source.columns}
+    known = [*raw.values(), *(column.name for column in source.derive)]
+    require_columns(source.key, known, fields.place_of(KEY), problems)
     if source.partition is not None:
         names = [source.partition.column]
-        require_columns(names, source.columns, fields.place_of(PARTITION), problems)
+        require_columns(names, known, fields.place_of(PARTITION), problems)
     for check in source.checks:
-        require_columns(check.columns, source.columns, check.place, problems)
+        require_columns(check.columns, known, check.place, problems)
+    for column in source.derive:
+        if column.name.lower() in raw:
+            found = f"`derive` makes `{column.name}`, which is a column of the raw files"
+            problems.append(Problem(column.place, found, "a name of its own"))
+
+
+def _with_partition(
+    columns: tuple[ColumnContract, ...], partition: Partition | None
+) -> tuple[ColumnContract, ...]:
+    """The columns, with the demand that each row lies in a partition."""
+    if partition is None:
+        return columns
+    name = partition.column.lower()
+    return tuple(
+        replace(each, not_null=True) if each.name.lower() == name else each for each in columns
+    )

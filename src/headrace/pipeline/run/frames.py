@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from headrace.base.declarations import Frame
-from headrace.base.names import quote
+from headrace.engines.duckdb import DuckDBEngine
 
 _FRAME = (
     "expected a frame: a DuckDB relation, or anything with the Arrow stream interface (pyarrow"
@@ -48,9 +48,7 @@ class Returned:
     errors: list[Exception] = field(default_factory=list)
 
 
-def make_frames(
-    cursor: duckdb.DuckDBPyConnection, inputs: Iterable[tuple[str, Frame]]
-) -> dict[str, object]:
+def make_frames(engine: DuckDBEngine, inputs: Iterable[tuple[str, Frame]]) -> dict[str, object]:
     """Table -> the frame that is asked for, by the name that `inputs` gives the table.
 
     Relations share a connection, so that they can be joined. A frame that is read bit by bit has
@@ -59,12 +57,11 @@ def make_frames(
     Raises:
         ImportError: the library of a frame is not installed.
     """
+    cursor = engine.cursor()
     relations = cursor.cursor()
     return {
         name: _FRAMES[frame](
-            (relations if frame == "relation" else cursor.cursor()).sql(
-                f"SELECT * FROM {quote(name)}"
-            )
+            (relations if frame == "relation" else cursor.cursor()).sql(engine.read_sql(name))
         )
         for name, frame in inputs
     }

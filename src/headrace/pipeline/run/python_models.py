@@ -48,7 +48,7 @@ def returned_rows(
     """
     model = relation.declaration
     assert isinstance(model, Model)
-    returned = _call(engine.cursor(), model)
+    returned = _call(engine, model)
     _require_planned(root, relation, model)
     name = f"__returned_{model.name}"
     columns = _register(engine.cursor(), name, model, returned)
@@ -64,12 +64,12 @@ def returned_rows(
         engine.cursor().unregister(name)
 
 
-def _call(cursor: duckdb.DuckDBPyConnection, model: Model) -> Returned:
+def _call(engine: DuckDBEngine, model: Model) -> Returned:
     """What the model's function returns for its inputs."""
     assert model.function is not None
     try:
         function = load_function(model.place.file, model.function.name)
-        return take_back(function(**make_frames(cursor, model.function.inputs)))
+        return take_back(function(**make_frames(engine, model.function.inputs)))
     except NoFrame as exc:
         raise ModelError(f"{model.place}: {model.name} returned {exc}") from exc.__cause__
     except BaseException as exc:  # sys.exit() and panics of extensions are no Exception

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -17,11 +17,10 @@ import duckdb
 from headrace.base.declarations import Model
 from headrace.base.errors import HeadraceError, StoreError
 from headrace.base.names import quote
-from headrace.base.tables import Schema, Version
+from headrace.base.tables import Version
 from headrace.engines.duckdb import DuckDBEngine
 from headrace.observe.events import CheckFinished, Observer, StepFinished, StepStarted
 from headrace.pipeline.compile.graph import CompiledCheck, Relation
-from headrace.pipeline.plan.addresses import model_address
 from headrace.pipeline.plan.plans import Plan, PlannedStep, SourceFiles
 from headrace.pipeline.plan.versions import (
     assemble,
@@ -31,15 +30,16 @@ from headrace.pipeline.plan.versions import (
 )
 from headrace.pipeline.run.checking import make_checks, sample
 from headrace.pipeline.run.outcomes import Built, CheckOutcome
+from headrace.pipeline.run.partitions import CellBuilder, Selected
 from headrace.pipeline.run.scheduling import Task, run_tasks
-from headrace.pipeline.run.storing import NewCell, store_cells
+from headrace.pipeline.run.storing import NewCell, Target
+from headrace.store.data import StoredCell
 from headrace.store.store import Store
 
 _BuildSource: TypeAlias = Callable[
     [DuckDBEngine, Store, Path, Relation, Relation, SourceFiles], tuple[Version, Version]
 ]
-_Rows: TypeAlias = AbstractContextManager[tuple[str, Schema]]
-_ReturnedRows: TypeAlias = Callable[[DuckDBEngine, Path, Relation], _Rows]
+_ReturnedRows: TypeAlias = Callable[[DuckDBEngine, Path, Relation], Selected]
 
 
 def run_plan(plan: Plan, store: Store, engine: DuckDBEngine, observe: Observer) -> Built:
@@ -144,7 +144,7 @@ class _Run:
         self.observe(StepStarted(step.table, step.reasons))
         started = time.monotonic()
         try:
-            made = self._make(relation)
+            made = self._make(step, relation)
             for version in made:
                 self._add(version)
         except (HeadraceError, duckdb.Error) as exc:
@@ -152,7 +152,7 @@ class _Run:
             self._finish(StepFinished(step.table, "failed", message=f"{place}{exc}"))
             return False
         passed = self._check_volume(made[0])
-        rows_in = sum(cell.rows_in for cell in made[0].cells)
+        rows_in = made[0].rows_in
         self._finish(
             StepFinished(
                 step.table,
@@ -177,7 +177,7 @@ class _Run:
         self.reshaped.add(relation.name)
         return True
 
-    def _make(self, relation: Relation) -> tuple[Version, ...]:
+    def _make(self, step: PlannedStep, relation: Relation) -> tuple[Version, ...]:
         """The table's next version, and for a source that of its quarantine."""
         if relation.kind == "source":
             root = self.plan.graph.project.root
@@ -185,14 +185,32 @@ class _Run:
             files = self.plan.sources[relation.name]
             build = _load_build_source()
             return build(self.engine, self.store, root, relation, quarantine, files)
-        with self._lock:
-            versions = {name: self.versions[name].address for name in relation.inputs}
-        cell = NewCell(model_address(relation, versions))
-        with self._rows(relation) as (sql, schema):
-            stored = store_cells(self.engine, self.store, relation.name, schema, sql, [cell])
-        return (assemble(relation, stored),)
+        built = dict(self.plan.present[relation.name])
+        built |= {cell.cell.address: cell for cell in self._cells(step, relation)}
+        return (assemble(relation, (built[each.address] for each in self.plan.cells[step.table])),)
 
-    def _rows(self, relation: Relation) -> _Rows:
+    def _cells(self, step: PlannedStep, relation: Relation) -> Iterable[StoredCell]:
+        """The cells of a model that were missing."""
+        if relation.split is None:
+            with self._rows(relation) as (sql, schema):
+                target = Target(self.engine, self.store, relation.name, schema)
+                return target.keep(sql, [NewCell(cell.address) for cell in step.cells])
+        assert relation.locality is not None
+        model = relation.declaration
+        is_function = isinstance(model, Model) and model.function is not None
+        with self._lock:
+            inputs = {name: self.versions[name] for name in relation.inputs}
+        builder = CellBuilder(
+            engine=self.engine,
+            store=self.store,
+            relation=relation,
+            inputs=inputs,
+            select=lambda: self._rows(relation),
+            one_by_one=is_function or bool(relation.locality.lookback),
+        )
+        return builder.build(step.cells)
+
+    def _rows(self, relation: Relation) -> Selected:
         """A SELECT of a model's rows, and their columns."""
         model = relation.declaration
         assert isinstance(model, Model)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from headrace.base.clock import format_time
-from headrace.base.tables import Cell, Schema
+from headrace.base.tables import Batch, Cell, DataFile, Schema
 from headrace.engines.duckdb import DuckDBEngine
 from headrace.store.data import StoredCell
 from headrace.store.store import Store
@@ -21,47 +22,64 @@ class NewCell:
     part: int | None = None
     rows: int | None = None
     rows_in: int | None = None
+    partition: str | None = None
 
 
-def store_cells(
-    engine: DuckDBEngine,
-    store: Store,
-    table: str,
-    schema: Schema,
-    sql: str,
-    cells: Sequence[NewCell],
-) -> list[StoredCell]:
-    """Write the rows of `sql` to one data file and record the cells that it holds.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a table's cells go: the engine that writes them, the store that keeps them."""
 
-    Args:
-        engine: where the tables that `sql` reads are attached.
-        store: receives the file and the record.
-        table: whose cells they are.
-        schema: the table's columns.
-        sql: SELECT of the columns of `schema`, and of `__cell` when there are several cells.
-        cells: in order; one whose `rows` is None takes all rows of the file.
-    """
-    staged = store.new_data_path(table)
-    written = engine.write(sql, staged)
-    if written.rows:
-        file = store.keep_file(table, staged, written.rows)
-    else:
-        staged.unlink()
-        file = None
-    loaded_at = format_time(store.clock.now())
-    made = []
-    for cell in cells:
-        rows = written.rows if cell.rows is None else cell.rows
-        made.append(
-            Cell(
-                address=cell.address,
-                label=cell.label,
-                file=file.path if file and rows else "",
-                part=cell.part,
-                rows=rows,
-                rows_in=rows if cell.rows_in is None else cell.rows_in,
-                loaded_at=loaded_at,
-            )
-        )
-    store.record_cells(table, schema, made, [file] if file else [])
-    return [StoredCell(cell=cell, file=file if cell.file else None, schema=schema) for cell in made]
+    engine: DuckDBEngine
+    store: Store
+    table: str
+    schema: Schema
+
+    def keep(
+        self, sql: str, cells: Sequence[NewCell], batches: Sequence[Batch] = ()
+    ) -> list[StoredCell]:
+        """Write the rows of `sql` to one data file and record the cells that it holds.
+
+        Args:
+            sql: SELECT of the columns of the schema, and of `__cell` when parts are told apart.
+            cells: in order; one whose `rows` is None takes all rows of the file.
+            batches: the raw files that were read to make them.
+        """
+        staged = self.store.new_data_path(self.table)
+        written = self.engine.write(sql, staged)
+        return self.record(staged, written.rows, cells, batches)
+
+    def record(
+        self,
+        staged: Path,
+        rows: int,
+        cells: Sequence[NewCell],
+        batches: Sequence[Batch] = (),
+    ) -> list[StoredCell]:
+        """Keep a staged file of so many rows, and note which cells it holds."""
+        if rows:
+            file = self.store.keep_file(self.table, staged, rows)
+        else:
+            staged.unlink()
+            file = None
+        loaded_at = format_time(self.store.clock.now())
+        made = [_cell(each, file, rows, loaded_at) for each in cells]
+        files = [file] if file else []
+        self.store.record_cells(self.table, self.schema, made, files, batches)
+        return [
+            StoredCell(cell=cell, file=file if cell.file else None, schema=self.schema)
+            for cell in made
+        ]
+
+
+def _cell(cell: NewCell, file: DataFile | None, all_rows: int, loaded_at: str) -> Cell:
+    rows = all_rows if cell.rows is None else cell.rows
+    return Cell(
+        address=cell.address,
+        label=cell.label,
+        file=file.path if file and rows else "",
+        part=cell.part,
+        rows=rows,
+        rows_in=rows if cell.rows_in is None else cell.rows_in,
+        loaded_at=loaded_at,
+        partition=cell.partition,
+    )

@@ -1,0 +1,100 @@
+"""Compiles sources: takes a declaration, gives its tables: the rows, and what they set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from headrace.base.declarations import DerivedColumn, Source
+from headrace.base.errors import Problem
+from headrace.base.hashing import address
+from headrace.base.names import listed, quote
+from headrace.base.partitions import split_of
+from headrace.base.tables import QUARANTINE_SCHEMA, QUARANTINE_SUFFIX, Column, Schema
+from headrace.pipeline.compile.analysis import Analysis
+from headrace.pipeline.compile.graph import Relation
+from headrace.pipeline.compile.partitioning import partition_problems
+from headrace.pipeline.compile.queries import Mistake
+from headrace.pipeline.compile.stored_types import cast_hint, stored_type
+from headrace.sources.recipe import source_recipe
+
+# What an expression of `derive` may ask for beside the columns: the path of the row's raw file.
+FILE_PARAMETER = "file"
+
+
+def compile_source(source: Source, analysis: Analysis) -> tuple[Relation, ...] | list[Problem]:
+    """The relations of a source, or all that is wrong with it."""
+    raw = tuple(Column(column.name, column.type) for column in source.columns)
+    derived: list[Column] = []
+    problems: list[Problem] = []
+    canonical: list[str] = []
+    for column in source.derive:
+        found = _derived(source, column, raw, analysis)
+        if isinstance(found, Problem):
+            problems.append(found)
+        else:
+            canonical.append(found[0])
+            derived.append(found[1])
+    schema = (*raw, *derived)
+    if not problems:
+        problems = list(partition_problems(source.name, source.partition, schema, source.place))
+    return problems or tuple(_relations(source, schema, canonical))
+
+
+def _relations(source: Source, schema: Schema, derived: list[str]) -> Iterator[Relation]:
+    recipe = source_recipe(source)
+    if derived:
+        typed = [[column.name, column.type] for column in schema[len(source.columns) :]]
+        recipe = address("derived", recipe, derived, typed)
+    yield Relation(
+        name=source.name,
+        kind="source",
+        place=source.place,
+        recipe=recipe,
+        inputs=(),
+        schema=schema,
+        declaration=source,
+        split=split_of(source.partition),
+    )
+    yield Relation(
+        name=source.name + QUARANTINE_SUFFIX,
+        kind="quarantine",
+        place=source.place,
+        recipe=address("quarantine", recipe),
+        inputs=(source.name,),
+        schema=QUARANTINE_SCHEMA,
+        declaration=source,
+    )
+
+
+def _derived(
+    source: Source, column: DerivedColumn, raw: Schema, analysis: Analysis
+) -> tuple[str, Column] | Problem:
+    """The canonical form of an expression and the column that it makes."""
+    where = f"{source.name}.{column.name}"
+    query = analysis.query(
+        f"SELECT *, ({column.sql}\n) AS {quote(column.name)} FROM {quote(source.name)}"
+    )
+    if query.mistakes:
+        return _refused(column, where, query.mistakes[0])
+    others = [use.name for use in query.tables if use.name.lower() != source.name.lower()]
+    others += [f"${use.name}" for use in query.parameters if use.name != FILE_PARAMETER]
+    if others:
+        return Problem(
+            column.place,
+            f"{where} reads {listed(others)}",
+            "an expression over the source's own columns, and `$file`, the path of the raw file",
+            "make a model for what needs other tables",
+        )
+    answer = analysis.answer(query, {source.name: raw}, {FILE_PARAMETER: "VARCHAR"})
+    if isinstance(answer, tuple):
+        return _refused(column, where, answer[0])
+    made = Column(column.name, stored_type(answer.bound.schema[-1].type))
+    if hint := cast_hint(made.type):
+        found = f"{where} is {made.type}, which Parquet cannot hold as it is"
+        return Problem(column.place, found, fix=f"cast it to {hint}")
+    return query.canonical, made
+
+
+def _refused(column: DerivedColumn, where: str, mistake: Mistake) -> Problem:
+    # Its place is one in our own query around the expression.
+    return Problem(column.place, f"{where}: {mistake.found}", mistake.expected, mistake.fix)

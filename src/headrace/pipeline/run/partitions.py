@@ -1,0 +1,198 @@
+"""Builds the cells of a partitioned model: takes cells that are missing, gives them stored.
+
+A SQL model that is local gives the same rows for several partitions at once as for one after the
+other, so what is missing is built in as few queries as fit; cells that are built together share a
+file. A model that looks back, and a function, get one partition at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from headrace.base.errors import ModelError
+from headrace.base.names import quote
+from headrace.base.partitions import Split, coarser, spelled
+from headrace.base.tables import PART_COLUMN, Cell, Schema, Version
+from headrace.engines.duckdb import DuckDBEngine
+from headrace.engines.partition_sql import group_sql, within_sql
+from headrace.pipeline.compile.graph import Locality, Relation
+from headrace.pipeline.plan.addresses import window
+from headrace.pipeline.plan.plans import Cells, NamedCell
+from headrace.pipeline.run.storing import NewCell, Target
+from headrace.store.data import StoredCell
+from headrace.store.store import Store
+
+Selected: TypeAlias = AbstractContextManager[tuple[str, Schema]]
+"""A SELECT of a model's rows and their columns, for as long as the `with` statement lasts."""
+
+# What is finished is kept when a run is killed, and rows in flight must find room; but each query
+# costs milliseconds, and a file of its own.
+_ROWS_AT_ONCE = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class CellBuilder:
+    """Builds cells of one model.
+
+    Attributes:
+        relation: the model; it has a split and a locality.
+        inputs: table -> version, for each of its inputs.
+        select: makes the SELECT of the model's rows from what stands under the inputs' names.
+        one_by_one: whether each partition needs a call of its own.
+    """
+
+    engine: DuckDBEngine
+    store: Store
+    relation: Relation
+    inputs: Mapping[str, Version]
+    select: Callable[[], Selected]
+    one_by_one: bool
+
+    def build(self, missing: Cells) -> Iterator[StoredCell]:
+        """Build some cells of the model, and store them, a few at a time.
+
+        Raises:
+            ModelError: a row has no partition, or one that is not being built.
+        """
+        index = _indexed(self.inputs, self._locality, self._split)
+        for cells in _portions(missing, index):
+            yield from (
+                self._one_by_one(cells, index) if self.one_by_one else self._at_once(cells, index)
+            )
+
+    @property
+    def _split(self) -> Split:
+        assert self.relation.split is not None
+        return self.relation.split
+
+    @property
+    def _locality(self) -> Locality:
+        assert self.relation.locality is not None
+        return self.relation.locality
+
+    def _at_once(self, cells: Cells, index: _Index) -> list[StoredCell]:
+        labels = [cell.partition or "" for cell in cells]
+        with self._reading(labels, index), self.select() as (sql, schema):
+            return self._keep(sql, schema, cells)
+
+    def _one_by_one(self, cells: Cells, index: _Index) -> list[StoredCell]:
+        """Gather the rows of one partition after the other, and store them together."""
+        cursor, gathered = self.engine.cursor(), f"__cells_{self.relation.name}"
+        found: Schema | None = None
+        for cell in cells:
+            label = cell.partition or ""
+            with self._reading([label], index), self.select() as (sql, schema):
+                self._require_same(found, schema, label)
+                if found is None:
+                    columns = ", ".join(f"{quote(each.name)} {each.type}" for each in schema)
+                    cursor.execute(f"CREATE OR REPLACE TEMP TABLE {quote(gathered)} ({columns})")
+                    found = schema
+                within = within_sql(self._split, schema, [label])
+                where = f" WHERE {within}" if self._locality.lookback else ""
+                cursor.execute(f"INSERT INTO {quote(gathered)} SELECT * FROM ({sql}\n){where}")
+        assert found is not None, "a portion has cells"
+        try:
+            return self._keep(f"SELECT * FROM {quote(gathered)}", found, cells)
+        finally:
+            cursor.execute(f"DROP TABLE IF EXISTS {quote(gathered)}")
+
+    def _reading(self, labels: Sequence[str], index: _Index) -> AbstractContextManager[None]:
+        """Let the inputs hold only what the given cells need."""
+        wanted = {
+            each for label in labels for each in window(label, self._split, self._locality.lookback)
+        }
+        needed = {
+            name: [cell for each in sorted(wanted) for cell in cells.get(each, ())]
+            for name, cells in index.items()
+        }
+        restricted = [_restricted(self.inputs[name], cells) for name, cells in needed.items()]
+        return self.engine.attached(restricted, self.store.data_root)
+
+    def _keep(self, sql: str, schema: Schema, cells: Cells) -> list[StoredCell]:
+        group = group_sql(self._split, schema)
+        if self._split.by == "bucket":
+            sql = f"SELECT *, {group} AS {PART_COLUMN} FROM ({sql}\n)"
+            group = PART_COLUMN
+        target = Target(self.engine, self.store, self.relation.name, schema)
+        staged = self.store.new_data_path(self.relation.name)
+        written = self.engine.write(f"SELECT * FROM ({sql}\n) ORDER BY {group}", staged)
+        rows = self.engine.partition_rows(staged, self._split, schema) if written.rows else {}
+        self._require_partitions(rows, cells)
+        return target.record(staged, written.rows, [self._new(cell, rows) for cell in cells])
+
+    def _new(self, cell: NamedCell, rows: Mapping[str | None, int]) -> NewCell:
+        part = int(cell.partition or 0) if self._split.by == "bucket" else None
+        return NewCell(
+            cell.address, part=part, rows=rows.get(cell.partition, 0), partition=cell.partition
+        )
+
+    def _require_partitions(self, rows: Mapping[str | None, int], cells: Cells) -> None:
+        column = f"{self.relation.name}.{', '.join(self._split.columns)}"
+        if None in rows:
+            raise ModelError(
+                f"{self.relation.place}: {column} is NULL, or no time that a partition can hold, in"
+                f" {rows[None]:,} rows; expected a value, because the table is partitioned by it;"
+                " filter such rows out, or give them a value with COALESCE"
+            )
+        others = sorted(rows.keys() - {cell.partition for cell in cells}, key=str)
+        if others:
+            labels = spelled([each or "" for each in others], self._split)
+            raise ModelError(
+                f"{self.relation.place}: {self.relation.name} returned rows of {labels} for the"
+                f" partition {spelled([cell.partition or '' for cell in cells], self._split)};"
+                " expected rows of the partition that it was asked for; filter the others out"
+            )
+
+    def _require_same(self, before: Schema | None, now: Schema, label: str) -> None:
+        if before is not None and before != now:
+            raise ModelError(
+                f"{self.relation.place}: {self.relation.name} returned for {label} the columns"
+                f" {_columns(now)}; expected {_columns(before)}, as for the partition before;"
+                " declare `columns`"
+            )
+
+
+_Index: TypeAlias = dict[str, dict[str, list[Cell]]]
+
+
+def _indexed(inputs: Mapping[str, Version], locality: Locality, split: Split) -> _Index:
+    """Input -> partition of the model -> the input's cells that lie in it."""
+    index: _Index = {}
+    for name, need in locality.inputs.items():
+        if need == "same":
+            cells = index.setdefault(name, {})
+            for cell in inputs[name].cells:
+                label = cell.partition or ""
+                label = coarser(label, split.by) if split.is_time else label
+                cells.setdefault(label, []).append(cell)
+    return index
+
+
+def _portions(missing: Cells, index: _Index) -> Iterator[Cells]:
+    """The cells that are to be built together, in order."""
+    portion: list[NamedCell] = []
+    rows = 0
+    for cell in missing:
+        label = cell.partition or ""
+        own = sum(each.rows for cells in index.values() for each in cells.get(label, ()))
+        if portion and rows + own > _ROWS_AT_ONCE:
+            yield tuple(portion)
+            portion, rows = [], 0
+        portion.append(cell)
+        rows += own
+    if portion:
+        yield tuple(portion)
+
+
+def _restricted(version: Version, cells: Sequence[Cell]) -> Version:
+    """A version without all but some of its cells."""
+    held = {cell.file for cell in cells}
+    files = tuple(file for file in version.files if file.path in held)
+    return replace(version, cells=tuple(cells), files=files)
+
+
+def _columns(schema: Schema) -> str:
+    return ", ".join(f"{column.name} {column.type}" for column in schema)
