@@ -135,6 +135,14 @@ class Source:
     `files` are globs relative to the project. `format.kind` and `format.compression` are taken
     from the file endings where the user does not say. `columns` are those of the raw files;
     `derive` adds to them.
+
+    Attributes:
+        mode: what a raw file holds: further rows ("append"), the whole table ("snapshot"), or
+            rows that replace those of the same key ("changes").
+        cursor: the column whose greatest value says which of two rows of a key holds, or which
+            of two snapshots is newer; "" where no two rows have one key.
+        deletes: for changes, the SQL condition that is true for a row that takes its key away.
+        history: whether all states of each key are kept, as `<source>__history`.
     """
 
     name: str
@@ -143,6 +151,10 @@ class Source:
     format: FileFormat
     columns: tuple[ColumnContract, ...]
     derive: tuple[DerivedColumn, ...] = ()
+    mode: Literal["append", "snapshot", "changes"] = "append"
+    cursor: str = ""
+    deletes: str = ""
+    history: bool = False
     tolerance: Tolerance = Tolerance(share=0.01)
     key: tuple[str, ...] = ()
     checks: tuple[CheckDeclaration, ...] = ()

@@ -12,6 +12,10 @@ from headrace.base.partitions import Split
 # In a data file that holds several cells, this INTEGER column says which cell a row belongs to.
 PART_COLUMN = "__cell"
 QUARANTINE_SUFFIX = "__quarantine"
+# What a changing source is made from, and all of its states.
+LANDED_SUFFIX = "__landed"
+HISTORY_SUFFIX = "__history"
+TAKEN_SUFFIXES = (QUARANTINE_SUFFIX, LANDED_SUFFIX, HISTORY_SUFFIX)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headrace.base.tables import QUARANTINE_SUFFIX
+from headrace.base.tables import LANDED_SUFFIX, QUARANTINE_SUFFIX
 from headrace.cli.findings import sample_table
 from headrace.cli.options import environment_option, json_option, project_option, selection_options
 from headrace.cli.plan import is_done, nothing_to_do
 from headrace.cli.printing import bad, counted, duration, faint, good
 from headrace.cli.progress import event_json, showing
 from headrace.observe.events import RunFinished
-from headrace.pipeline.plan.plans import Selection
+from headrace.pipeline.plan.plans import Plan, Selection
 from headrace.pipeline.project.loading import find_root
-from headrace.pipeline.workspace import Workspace, open_workspace, plan_workspace
+from headrace.pipeline.workspace import open_workspace, plan_workspace
 
 if TYPE_CHECKING:
     from headrace.pipeline.building import BuildReport
@@ -59,7 +59,7 @@ def command(
         # The engine takes longer to import than all of the above takes to find nothing to do.
         from headrace.pipeline.building import build
 
-        with showing(as_json=as_json, names=_names(workspace)) as observer:
+        with showing(as_json=as_json, names=_names(plan)) as observer:
             report = build(workspace, plan, observer)
     if not as_json:
         _print_details(report)
@@ -95,10 +95,8 @@ def _unchanged(number: int, seconds: float) -> str:
     return event_json(RunFinished("", "unchanged", number, seconds))
 
 
-def _names(workspace: Workspace) -> tuple[str, ...]:
-    project = workspace.project
-    sources = (source.name for source in project.sources)
-    return (*sources, *(model.name for model in project.models))
+def _names(plan: Plan) -> tuple[str, ...]:
+    return tuple(each.name for each in plan.graph.relations if each.kind != "quarantine")
 
 
 def _print_details(report: BuildReport) -> None:
@@ -110,5 +108,6 @@ def _print_details(report: BuildReport) -> None:
     if report.outcome == "published":
         for step in report.steps:
             if step.quarantined:
-                look = f"headrace query 'SELECT * FROM {step.table}{QUARANTINE_SUFFIX}'"
-                click.echo(faint(f"  what was set aside of {step.table}:  {look}"))
+                source = step.table.removesuffix(LANDED_SUFFIX)
+                look = f"headrace query 'SELECT * FROM {source}{QUARANTINE_SUFFIX}'"
+                click.echo(faint(f"  what was set aside of {source}:  {look}"))

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from headrace.base.clock import parse_time
-from headrace.base.tables import QUARANTINE_SUFFIX, Version
+from headrace.base.tables import LANDED_SUFFIX, QUARANTINE_SUFFIX, Version
 from headrace.cli.findings import check_line, indented, sample_table
 from headrace.cli.opening import Opened, Published, open_project
 from headrace.cli.options import environment_option, json_option, project_option
@@ -119,7 +119,7 @@ def _built(version: Version, now: datetime) -> str:
 
 
 def _quarantined(version: Version, snapshot: Snapshot) -> str:
-    aside = snapshot.tables.get(version.table + QUARANTINE_SUFFIX)
+    aside = snapshot.tables.get(version.table.removesuffix(LANDED_SUFFIX) + QUARANTINE_SUFFIX)
     return f"{counted(aside.rows, 'row')} quarantined" if aside and aside.rows else ""
 
 

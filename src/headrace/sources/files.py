@@ -112,7 +112,8 @@ def find_files(root: Path, source: Source, known: Fingerprints) -> tuple[RawFile
     """The raw files of a source, each once, sorted by path.
 
     A relative glob starts at `root` and gives paths relative to it; an absolute one gives
-    absolute paths. `**` crosses folders. Hidden files are left out, and so are folders.
+    absolute paths. `**` crosses folders. Hidden files are left out, and so are folders. Of
+    snapshots only the last counts, unless the source keeps its history.
 
     Raises:
         SourceError: a glob matches nothing (unless the source may be empty), or a file cannot
@@ -124,7 +125,10 @@ def find_files(root: Path, source: Source, known: Fingerprints) -> tuple[RawFile
         if not found and not source.allow_empty:
             raise _nothing_matches(root, pattern, str(source.place))
         labels.update(found)
-    return tuple(known.fingerprint(label, root / label) for label in sorted(labels))
+    chosen = sorted(labels)
+    if source.mode == "snapshot" and not source.history:
+        chosen = chosen[-1:]
+    return tuple(known.fingerprint(label, root / label) for label in chosen)
 
 
 def match_files(root: Path, pattern: str) -> list[str]:

@@ -58,9 +58,8 @@ UNEXPECTED = [
     (
         "models/a__Quarantine.sql",
         (
-            "names that end in `__quarantine` are taken; expected another name; it holds the rows "
-            "that "
-            "a source sets aside; rename the file"
+            "names that end in `__quarantine`, `__landed`, `__history` are taken; expected another "
+            "name; such tables come with a source; rename the file"
         ),
     ),
 ]

@@ -12,8 +12,8 @@ SIMPLE = "files: data/*.csv\ncolumns:\n  id: int\n"
 NOT_A_KEY = (
     "expected one of `files`, `columns`, `derive`, `format`, `compression`, `encoding`, "
     "`delimiter`, "
-    "`quote`, `header`, `skip`, `nulls`, `sheet`, `tolerance`, `bad_rows`, `key`, `checks`, "
-    "`partition`, `allow_empty`, `description`"
+    "`quote`, `header`, `skip`, `nulls`, `sheet`, `tolerance`, `bad_rows`, `mode`, `key`, `cursor`, "
+    "`deletes`, `history`, `checks`, `partition`, `allow_empty`, `description`"
 )
 
 
@@ -169,6 +169,44 @@ MISTAKES = [
     (
         "sheet: First\n",
         "4:8: `sheet` says nothing about files of csv; expected it with `excel` only; leave it out",
+    ),
+    (
+        "mode: change\n",
+        (
+            "4:7: `mode` is 'change'; expected one of `append`, `snapshot`, `changes`; did you mean "
+            "`changes`?"
+        ),
+    ),
+    (
+        "mode: changes\ncursor: id\n",
+        "1:1: `mode: changes` tells rows apart by `key`, and there is none; expected `key: …`",
+    ),
+    (
+        "mode: changes\nkey: id\n",
+        (
+            "1:1: `mode: changes` needs a `cursor`, and there is none; expected `cursor: …`, the column "
+            "that says which of two rows of a key is newer"
+        ),
+    ),
+    (
+        "cursor: ib\nkey: id\n",
+        "4:9: `ib` is not a column here; expected one of `id`; did you mean `id`?",
+    ),
+    (
+        "history: true\nkey: id\ncursor: id\n",
+        "4:10: `history` of rows that only become more; expected `mode: changes` or `mode: snapshot`",
+    ),
+    (
+        "deletes: id < 0\n",
+        "4:10: `deletes` without `mode: changes`; expected both, or none of them",
+    ),
+    (
+        "derive: {id: 1 + 1}\n",
+        "4:14: `derive` makes `id`, which is a column of the raw files; expected a name of its own",
+    ),
+    (
+        "derive: 7\n",
+        "4:9: `derive` is 7; expected a mapping such as `{day: CAST(ordered_at AS DATE)}`",
     ),
     ("a: b: c\n", "4:5: this is not YAML: mapping values are not allowed in this context"),
     (

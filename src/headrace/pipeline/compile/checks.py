@@ -12,6 +12,7 @@ from headrace.base.names import listed, near_miss, quote
 from headrace.base.tables import Schema
 from headrace.checks.builtin import CheckQuery, check_query, declared_checks
 from headrace.pipeline.compile.analysis import Analysis
+from headrace.pipeline.compile.changing import ambiguity_check
 from headrace.pipeline.compile.graph import CompiledCheck, Relation
 from headrace.pipeline.compile.queries import Mistake, SqlText, place_in
 from headrace.pipeline.compile.tables import TableNames, read_tables
@@ -47,6 +48,11 @@ def table_checks(
     """The checks that a table's own file declares, or all that is wrong with them."""
     if relation.schema is None or relation.kind == "quarantine":
         return []
+    if relation.name != relation.declaration.name:
+        source = relation.declaration
+        assert isinstance(source, Source)
+        by_key = relation.kind == "source" and source.mode != "snapshot"
+        return [ambiguity_check(source, relation)] if by_key else []
     problems: list[Problem] = []
     queries: list[CheckQuery] = []
     for check in _declared(relation):

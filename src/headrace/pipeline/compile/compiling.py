@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from headrace.base.declarations import Project
 from headrace.base.errors import Problem, ProjectError
-from headrace.base.tables import QUARANTINE_SUFFIX, Schema
+from headrace.base.tables import Schema
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.cache import CompileCache
 from headrace.pipeline.compile.checks import Compiled, sql_check, table_checks
@@ -74,12 +74,11 @@ class _Compiling:
         """All tables in topological order, without those that are broken or read a broken one."""
         readings = {reading.model.name: reading for reading in self._readings()}
         inputs: dict[str, tuple[str, ...]] = dict.fromkeys(self.names.names, ())
-        for source in self.project.sources:
-            inputs[source.name + QUARANTINE_SUFFIX] = (source.name,)
+        sources = {each.name: each for each in self._source_relations()}
+        inputs |= {name: relation.inputs for name, relation in sources.items()}
         inputs |= {name: reading.inputs for name, reading in readings.items()}
         order, circles = build_order(inputs)
         self.problems.extend(self._circle(circle, readings) for circle in circles)
-        sources = {each.name: each for each in self._source_relations()}
         found: dict[str, Relation] = {}
         for name in order:
             relation = sources.get(name)

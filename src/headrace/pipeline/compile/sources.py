@@ -8,9 +8,20 @@ from headrace.base.declarations import DerivedColumn, Source
 from headrace.base.errors import Problem
 from headrace.base.hashing import address
 from headrace.base.names import listed, quote
-from headrace.base.partitions import split_of
-from headrace.base.tables import QUARANTINE_SCHEMA, QUARANTINE_SUFFIX, Column, Schema
+from headrace.base.partitions import Split, split_of
+from headrace.base.tables import (
+    LANDED_SUFFIX,
+    QUARANTINE_SCHEMA,
+    QUARANTINE_SUFFIX,
+    Column,
+    Schema,
+)
 from headrace.pipeline.compile.analysis import Analysis
+from headrace.pipeline.compile.changing import (
+    changing_problems,
+    changing_relations,
+    is_changing,
+)
 from headrace.pipeline.compile.graph import Relation
 from headrace.pipeline.compile.partitioning import partition_problems
 from headrace.pipeline.compile.queries import Mistake
@@ -37,6 +48,8 @@ def compile_source(source: Source, analysis: Analysis) -> tuple[Relation, ...] |
     schema = (*raw, *derived)
     if not problems:
         problems = list(partition_problems(source.name, source.partition, schema, source.place))
+        problems += changing_problems(source, schema)
+        problems += _condition_problems(source, schema, analysis)
     return problems or tuple(_relations(source, schema, canonical))
 
 
@@ -45,25 +58,48 @@ def _relations(source: Source, schema: Schema, derived: list[str]) -> Iterator[R
     if derived:
         typed = [[column.name, column.type] for column in schema[len(source.columns) :]]
         recipe = address("derived", recipe, derived, typed)
-    yield Relation(
-        name=source.name,
+    rows = Relation(
+        name=source.name + LANDED_SUFFIX if is_changing(source) else source.name,
         kind="source",
         place=source.place,
         recipe=recipe,
         inputs=(),
         schema=schema,
         declaration=source,
-        split=split_of(source.partition),
+        split=_split(source),
     )
+    yield rows
     yield Relation(
         name=source.name + QUARANTINE_SUFFIX,
         kind="quarantine",
         place=source.place,
         recipe=address("quarantine", recipe),
-        inputs=(source.name,),
+        inputs=(rows.name,),
         schema=QUARANTINE_SCHEMA,
         declaration=source,
     )
+    if is_changing(source):
+        yield from changing_relations(source, rows)
+
+
+def _split(source: Source) -> Split | None:
+    """What the rows of a source are told apart by: its partitions, else parts of its keys."""
+    if source.partition is None and source.key and (source.cursor or source.mode == "snapshot"):
+        return Split(source.key, "bucket")
+    return split_of(source.partition)
+
+
+def _condition_problems(source: Source, schema: Schema, analysis: Analysis) -> Iterator[Problem]:
+    """Why the condition of `deletes` is none."""
+    if not source.deletes:
+        return
+    query = analysis.query(f"SELECT ({source.deletes}\n) AS gone FROM {quote(source.name)}")
+    bound = query.mistakes[0] if query.mistakes else analysis.bind(query, {source.name: schema})
+    if isinstance(bound, Mistake):
+        yield Problem(source.place, f"`deletes`: {bound.found}", bound.expected, bound.fix)
+    elif bound.schema[0].type != "BOOLEAN":
+        found = f"`deletes` is {bound.schema[0].type}"
+        yield Problem(source.place, found, "a condition such as `op = 'D'`")
 
 
 def _derived(

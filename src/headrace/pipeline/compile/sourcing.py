@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from headrace.base.declarations import Model
 from headrace.pipeline.compile.graph import Relation
 from headrace.pipeline.compile.queries import Lineage
 
@@ -34,7 +35,7 @@ def source_columns(lineage: Lineage, relations: Mapping[str, Relation]) -> Linea
         if column not in known:
             table, _, name = column.partition(".")
             relation = relations[table]
-            if relation.sql:
+            if relation.sql and isinstance(relation.declaration, Model):
                 known[column] = frozenset().union(*map(ends, relation.lineage[name]))
             else:
                 known[column] = frozenset({column})

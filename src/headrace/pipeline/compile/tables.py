@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from headrace.base.declarations import Project
 from headrace.base.errors import Place, Problem
 from headrace.base.names import is_name, listed, near_miss
-from headrace.base.tables import QUARANTINE_SUFFIX
+from headrace.base.tables import HISTORY_SUFFIX, LANDED_SUFFIX, QUARANTINE_SUFFIX, TAKEN_SUFFIXES
+from headrace.pipeline.compile.changing import is_changing
 from headrace.pipeline.compile.queries import NameUse, Query, SqlText, place_in
 
 
@@ -53,6 +54,10 @@ def _declared(project: Project) -> Iterator[tuple[str, Place]]:
     for source in project.sources:
         yield source.name, source.place
         yield source.name + QUARANTINE_SUFFIX, source.place
+        if is_changing(source):
+            yield source.name + LANDED_SUFFIX, source.place
+        if source.history:
+            yield source.name + HISTORY_SUFFIX, source.place
     for model in project.models:
         yield model.name, model.place
 
@@ -78,4 +83,4 @@ def _is_inside(use: NameUse) -> bool:
 
 
 def _shown(names: Iterable[str]) -> list[str]:
-    return [name for name in names if not name.endswith(QUARANTINE_SUFFIX)]
+    return [name for name in names if not name.endswith(TAKEN_SUFFIXES)]

@@ -122,7 +122,7 @@ class _LookUp:
         A file counts as read only if what it gave to the quarantine exists, too.
         """
         wanted = [cell_address(relation.recipe, file) for file in files]
-        aside = self.cells(quarantine_of(relation.name), map(quarantine_address, wanted))
+        aside = self.cells(quarantine_of(relation), map(quarantine_address, wanted))
         batches: dict[str, Batch] = {}
         needed: dict[str, tuple[str, ...]] = {each: (each,) for each in wanted}
         if relation.split is not None:
@@ -178,7 +178,7 @@ class _Planning:
         self.reused[relation.name] = published
 
     def _source(self, relation: Relation, published: Version | None) -> None:
-        source = self.look_up.source(relation, self.files[relation.name])
+        source = self.look_up.source(relation, self.files[relation.declaration.name])
         self.sources[relation.name] = source
         if relation.split is None:
             self._name(relation, tuple(NamedCell(None, each) for each, _ in source.files))

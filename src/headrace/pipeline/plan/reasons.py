@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from headrace.base.declarations import Source
 from headrace.base.tables import Version
 from headrace.pipeline.compile.graph import Graph, Relation
 from headrace.pipeline.plan.plans import SourceFiles
@@ -77,6 +78,8 @@ def model_reasons(
 
 
 def _recipe_changed(relation: Relation) -> str:
+    if isinstance(relation.declaration, Source):
+        return "its contract changed"
     return "its SQL changed" if relation.sql else "its code changed"
 
 

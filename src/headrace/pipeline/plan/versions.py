@@ -13,9 +13,9 @@ from headrace.store.data import StoredCell
 from headrace.store.snapshots import CheckResult
 
 
-def quarantine_of(source: str) -> str:
+def quarantine_of(relation: Relation) -> str:
     """The name of the table that holds what a source sets aside."""
-    return source + QUARANTINE_SUFFIX
+    return relation.declaration.name + QUARANTINE_SUFFIX
 
 
 def shows_columns(relation: Relation) -> bool:
@@ -83,7 +83,7 @@ def volume_results(
         return ()
     declared = relation.declaration
     results = [_not_empty(relation, version, before)] if not declared.allow_empty else []
-    if isinstance(declared, Source):
+    if isinstance(declared, Source) and relation.kind == "source":
         results.append(_tolerance(declared, version))
     return tuple(results)
 

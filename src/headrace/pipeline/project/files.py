@@ -9,7 +9,7 @@ from pathlib import Path
 
 from headrace.base.errors import Place, Problem
 from headrace.base.names import is_name, listed
-from headrace.base.tables import QUARANTINE_SUFFIX
+from headrace.base.tables import TAKEN_SUFFIXES
 from headrace.pipeline.project.keys import Problems
 
 FOLDERS: Mapping[str, tuple[str, ...]] = {
@@ -90,9 +90,9 @@ def _check_name(stem: str, path: str, problems: Problems) -> bool:
         expected = "letters, digits and underscores, at most 100, and no digit first"
         problems.append(Problem(Place(path), f"{stem!r} cannot be a name", expected))
         return False
-    if stem.lower().endswith(QUARANTINE_SUFFIX):
-        found = f"names that end in `{QUARANTINE_SUFFIX}` are taken"
-        fix = "it holds the rows that a source sets aside; rename the file"
+    if stem.lower().endswith(TAKEN_SUFFIXES):
+        found = f"names that end in {listed(TAKEN_SUFFIXES)} are taken"
+        fix = "such tables come with a source; rename the file"
         problems.append(Problem(Place(path), found, "another name", fix))
         return False
     return True

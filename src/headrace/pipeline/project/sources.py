@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Literal, TypeAlias, cast
 
-from headrace.base.declarations import ColumnContract, Partition, Source, Tolerance
+from headrace.base.declarations import ColumnContract, Source, Tolerance
 from headrace.base.errors import Place, Problem
 from headrace.pipeline.project.checks import check_entries
 from headrace.pipeline.project.columns import (
@@ -30,6 +31,7 @@ from headrace.pipeline.project.keys import (
     texts,
 )
 
+_Mode: TypeAlias = Literal["append", "snapshot", "changes"]
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
 _ROWS = re.compile(r"(\d{1,15})(?:\s*rows?)?", re.ASCII)
 
@@ -51,6 +53,10 @@ COLUMNS = Key("columns", source_columns)
 TOLERANCE = Key("tolerance", tolerance)
 BAD_ROWS = Key("bad_rows", one_of("quarantine", "fail"))
 DERIVE = Key("derive", derived_columns)
+MODE = Key("mode", one_of("append", "snapshot", "changes"))
+CURSOR = Key("cursor", text)
+DELETES = Key("deletes", text)
+HISTORY = Key("history", flag)
 KEY = Key("key", key_columns)
 CHECKS = Key("checks", check_entries)
 PARTITION = Key("partition", partition)
@@ -58,7 +64,8 @@ ALLOW_EMPTY = Key("allow_empty", flag)
 DESCRIPTION = Key("description", text)
 
 SOURCE_KEYS = (
-    FILES, COLUMNS, DERIVE, *FORMAT_KEYS, TOLERANCE, BAD_ROWS, KEY, CHECKS, PARTITION, ALLOW_EMPTY,
+    FILES, COLUMNS, DERIVE, *FORMAT_KEYS, TOLERANCE, BAD_ROWS, MODE, KEY, CURSOR, DELETES,
+    HISTORY, CHECKS, PARTITION, ALLOW_EMPTY,
     DESCRIPTION,
 )  # fmt: skip
 
@@ -96,8 +103,12 @@ def _source(name: str, file: str, fields: Fields, problems: Problems) -> Source:
         place=Place(file, 1),
         files=files,
         format=read_format(files, fields, fields.node(FILES), problems),
-        columns=_with_partition(rules.columns, fields.optional(PARTITION)),
+        columns=_never_null(rules.columns, fields),
         derive=fields.get(DERIVE, ()),
+        mode=cast("_Mode", fields.get(MODE, "append")),
+        cursor=fields.get(CURSOR, ""),
+        deletes=fields.get(DELETES, ""),
+        history=fields.get(HISTORY, False),
         tolerance=_tolerance(fields, problems),
         key=fields.get(KEY, ()),
         checks=(*rules.references, *fields.get(CHECKS, ())),
@@ -126,6 +137,9 @@ def _require_known_columns(source: Source, fields: Fields, problems: Problems) -
     if source.partition is not None:
         names = [source.partition.column]
         require_columns(names, known, fields.place_of(PARTITION), problems)
+    if source.cursor:
+        require_columns([source.cursor], known, fields.place_of(CURSOR), problems)
+    _require_ways_of_changing(source, fields, problems)
     for check in source.checks:
         require_columns(check.columns, known, check.place, problems)
     for column in source.derive:
@@ -134,13 +148,40 @@ def _require_known_columns(source: Source, fields: Fields, problems: Problems) -
             problems.append(Problem(column.place, found, "a name of its own"))
 
 
-def _with_partition(
-    columns: tuple[ColumnContract, ...], partition: Partition | None
-) -> tuple[ColumnContract, ...]:
-    """The columns, with the demand that each row lies in a partition."""
-    if partition is None:
-        return columns
-    name = partition.column.lower()
+def _never_null(columns: tuple[ColumnContract, ...], fields: Fields) -> tuple[ColumnContract, ...]:
+    """The columns, with the demand that each row has a partition, a cursor and what goes by it."""
+    partition = fields.optional(PARTITION)
+    names = {partition.column.lower()} if partition else set()
+    if cursor := fields.get(CURSOR, ""):
+        names |= {cursor.lower(), *(name.lower() for name in fields.get(KEY, ()))}
     return tuple(
-        replace(each, not_null=True) if each.name.lower() == name else each for each in columns
+        replace(each, not_null=True) if each.name.lower() in names else each for each in columns
     )
+
+
+def _require_ways_of_changing(source: Source, fields: Fields, problems: Problems) -> None:
+    """Report what a way of changing needs, or cannot have."""
+
+    def report(place: Place, found: str, expected: str) -> None:
+        problems.append(Problem(place, found, expected))
+
+    needy = _what_needs_a_key(source)
+    if needy and not source.key:
+        report(fields.place, f"{needy} tells rows apart by `key`, and there is none", "`key: …`")
+    if (source.mode == "changes" or source.history) and not source.cursor:
+        expected = "`cursor: …`, the column that says which of two rows of a key is newer"
+        report(fields.place, f"{needy} needs a `cursor`, and there is none", expected)
+    if source.history and source.mode == "append":
+        found = "`history` of rows that only become more"
+        report(fields.place_of(HISTORY), found, "`mode: changes` or `mode: snapshot`")
+    if source.deletes and source.mode != "changes":
+        place = fields.place_of(DELETES)
+        report(place, "`deletes` without `mode: changes`", "both, or none of them")
+
+
+def _what_needs_a_key(source: Source) -> str:
+    if source.mode == "changes":
+        return "`mode: changes`"
+    if source.history:
+        return "`history`"
+    return "`cursor`" if source.cursor and source.mode == "append" else ""

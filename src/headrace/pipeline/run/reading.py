@@ -192,11 +192,19 @@ class _Read:
             path = self.outcomes[part].file.path
             if label is None:
                 raise self._no_partition(path, rows, split)
-            address = piece_address(self.source.recipe, path, label, [rows, *content])
+            own = "" if self._is_replaced else path
+            address = piece_address(self.source.recipe, own, label, [rows, *content])
             pieces.append(_Piece(part, label, rows, address))
         if len(pieces) > MOST_CELLS:
             raise self._too_many(len(pieces), split)
         return pieces
+
+    @property
+    def _is_replaced(self) -> bool:
+        """Whether a file takes the place of the one before, so that there is only ever one."""
+        declaration = self.source.declaration
+        assert isinstance(declaration, Source)
+        return declaration.mode == "snapshot" and not declaration.history
 
     def _no_partition(self, path: str, rows: int, split: Split) -> SourceError:
         column = f"{self.source.name}.{split.columns[0]}"

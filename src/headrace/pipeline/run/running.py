@@ -90,7 +90,7 @@ class _Run:
         relation = self.plan.graph.relation
         steps = {name for step in self.plan.steps for name in relation(step.table).inputs}
         checks = {name for check in self.plan.checks for name in check.tables}
-        return steps | checks | {quarantine_of(name) for name in self.plan.sources}
+        return steps | checks | {quarantine_of(relation(name)) for name in self.plan.sources}
 
     def _tasks(self) -> list[Task]:
         """One task a step, with the checks of its table alone; then the checks that remain."""
@@ -181,7 +181,7 @@ class _Run:
         """The table's next version, and for a source that of its quarantine."""
         if relation.kind == "source":
             root = self.plan.graph.project.root
-            quarantine = self.plan.graph.relation(quarantine_of(relation.name))
+            quarantine = self.plan.graph.relation(quarantine_of(relation))
             files = self.plan.sources[relation.name]
             build = _load_build_source()
             return build(self.engine, self.store, root, relation, quarantine, files)
@@ -212,9 +212,7 @@ class _Run:
 
     def _rows(self, relation: Relation) -> Selected:
         """A SELECT of a model's rows, and their columns."""
-        model = relation.declaration
-        assert isinstance(model, Model)
-        if model.function is None:
+        if relation.sql:
             return nullcontext((relation.sql, known_schema(relation)))
         returned_rows = _load_returned_rows()
         return returned_rows(self.engine, self.plan.graph.project.root, relation)
@@ -261,7 +259,7 @@ class _Run:
         """Some of the rows in a source's quarantine, which nobody can query unless it publishes."""
         if relation.kind != "source":
             return ()
-        return sample(self.engine, f"FROM {quote(quarantine_of(relation.name))}")
+        return sample(self.engine, f"FROM {quote(quarantine_of(relation))}")
 
     def _finish(self, step: StepFinished) -> None:
         with self._lock:
