@@ -119,16 +119,41 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Definition:
+    """Code of one name, and the names that it uses with their attributes: "rates.RATE"."""
+
+    code: str = ""
+    uses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """`from <dots><module> import <name>`; `name` is "" for `import <module>`."""
+
+    dots: int
+    module: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ModuleFacts:
     """What one Python file says.
 
     Attributes:
         code: address of its syntax tree, without docstrings, comments, layout and `@model(…)`.
         imports: what it may import from the project: (dots before the name, dotted name).
+        always: what importing the file runs, apart from the definitions below.
+        definitions: name -> its definitions, in order: those that run nothing by themselves.
+        imported: name -> what it is imported as.
+        whole: whether what its code reaches cannot be told, so that all of the file counts.
     """
 
     code: str
     imports: tuple[tuple[int, str], ...] = ()
+    always: Definition = Definition()
+    definitions: Mapping[str, tuple[Definition, ...]] = field(default_factory=dict)
+    imported: Mapping[str, tuple[Imported, ...]] = field(default_factory=dict)
+    whole: bool = False
 
 
 class Analyst(Protocol):
