@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
+from headrace.base.clock import SetClock
 from headrace.base.errors import ProjectError
+from headrace.engines.duckdb import DuckDBEngine
 from headrace.observe.events import (
     CheckFinished,
     Event,
@@ -17,7 +20,8 @@ from headrace.observe.events import (
     StepFinished,
     StepStarted,
 )
-from headrace.pipeline.building import build
+from headrace.pipeline.building import BuildReport, build
+from headrace.pipeline.plan.plans import Plan
 from headrace.pipeline.workspace import open_workspace, plan_workspace
 from headrace.store.records import Records
 from headrace.store.refs import conflict
@@ -375,3 +379,102 @@ def test_gc_leaves_alone_what_a_run_is_taking_up(shop: Shop) -> None:
 def records_of(shop: Shop) -> Records:
     """The record of its runs."""
     return Records.open(shop.store.root / "operations.sqlite")
+
+
+class _Days:
+    """A shop with a model and a check of the day, and a clock to move."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.shop = shop
+        self.clock = SetClock(datetime(2024, 3, 1, 23, 0, tzinfo=UTC))
+        shop.write(
+            "models/today.sql", "/* volatile: day */ SELECT city, current_date AS day FROM cities"
+        )
+        shop.write("models/after.sql", "SELECT max(day) AS day FROM today")
+        shop.write(
+            "checks/late.sql", "/* volatile: day */ SELECT day FROM today WHERE day > now()\n"
+        )
+
+    def plan(self) -> Plan:
+        return plan_workspace(open_workspace(self.shop.root, clock=self.clock), "prod")
+
+    def run(self) -> BuildReport:
+        return build(open_workspace(self.shop.root, clock=self.clock), self.plan())
+
+
+def test_within_the_day_nothing_runs_and_the_next_day_rebuilds_what_follows_it(shop: Shop) -> None:
+    days = _Days(shop)
+    assert days.run().outcome == "published"
+    days.clock.advance(3599)
+    assert days.plan().nothing_to_do
+    days.clock.advance(1)
+    plan = days.plan()
+    assert [(step.table, step.reasons) for step in plan.steps] == [
+        ("today", ("the day changed (2024-03-01 -> 2024-03-02)",)),
+        ("after", ("its input today changed",)),
+    ]
+    assert built(days.run()) == ["after", "today"]
+    assert days.plan().nothing_to_do
+
+
+def test_a_check_of_the_day_is_made_again_the_next_day(shop: Shop) -> None:
+    days = _Days(shop)
+    shop.write("checks/late.sql", "/* volatile: day */ SELECT city FROM cities WHERE now() IS NULL")
+    days.run()
+    assert "late" not in [check.name for check in days.plan().checks]
+    days.clock.advance(3600)
+    assert "late" in [check.name for check in days.plan().checks]
+
+
+def test_a_run_keeps_the_day_that_it_was_planned_for(shop: Shop) -> None:
+    """Also over midnight, and when a Python model makes it plan again."""
+    days = _Days(shop)
+    shop.write(
+        "models/seen.py",
+        "import duckdb\nfrom headrace import model\n\n\n@model\n"
+        "def seen(cities: duckdb.DuckDBPyRelation):\n    return cities\n",
+    )
+    shop.write("models/late.sql", "/* volatile: day */ SELECT *, current_date AS day FROM seen")
+    plan = days.plan()
+    assert "late" in plan.deferred
+    days.clock.advance(7200)
+    workspace = open_workspace(shop.root, clock=days.clock)
+    assert build(workspace, plan).outcome == "published"
+    engine = DuckDBEngine()
+    for name in ("today", "late"):
+        engine.attach(shop.published().tables[name], shop.store.data_root)
+        assert engine.rows(f"SELECT DISTINCT day FROM {name}", 9) == [{"day": date(2024, 3, 1)}]
+
+
+def test_a_volatile_run_is_built_in_every_run(shop: Shop) -> None:
+    shop.write("models/dice.sql", "/* volatile: run */ SELECT uuid() AS id FROM cities\n")
+    shop.run()
+    [step] = shop.plan().steps
+    assert (step.table, step.reasons) == ("dice", ("it is built anew in every run",))
+    assert built(shop.run()) == ["dice"]
+
+
+def test_a_python_model_may_be_of_its_day(shop: Shop) -> None:
+    days = _Days(shop)
+    shop.write(
+        "models/seen.py",
+        "import duckdb\nfrom headrace import model\n\n\n@model(volatile='month')\n"
+        "def seen(cities: duckdb.DuckDBPyRelation):\n    return cities\n",
+    )
+    days.run()
+    assert days.plan().nothing_to_do
+    days.clock.advance(31 * 86400)
+    reasons = {step.table: step.reasons for step in days.plan().steps}
+    assert reasons["seen"] == ("the month changed (2024-03 -> 2024-04)",)
+
+
+def test_volatile_taken_out_of_a_python_model_is_a_reason(shop: Shop) -> None:
+    text = (
+        "import duckdb\nfrom headrace import model\n\n\n@model(volatile='year')\n"
+        "def seen(cities: duckdb.DuckDBPyRelation):\n    return cities\n"
+    )
+    shop.write("models/seen.py", text)
+    shop.run()
+    shop.write("models/seen.py", text.replace("(volatile='year')", ""))
+    [step] = shop.plan().steps
+    assert step.reasons == ("what `volatile` says changed",)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from headrace.base.errors import Place
+from headrace.base.moments import Volatile
 
 Severity: TypeAlias = Literal["error", "warn"]
 Frame: TypeAlias = Literal["relation", "arrow", "arrow_stream", "polars", "polars_lazy", "pandas"]
@@ -179,6 +180,7 @@ class Model:
     """One derived table: a SELECT (`sql`), or a Python function (`function`), never both.
 
     `sql` is the text after the header, `sql_line` the line of the file on which it starts.
+    `volatile` is how long what it takes from the clock holds.
     """
 
     name: str
@@ -190,6 +192,7 @@ class Model:
     key: tuple[str, ...] = ()
     checks: tuple[CheckDeclaration, ...] = ()
     partition: Partition | None = None
+    volatile: Volatile = ""
     allow_empty: bool = False
     description: str = ""
 
@@ -203,6 +206,7 @@ class SqlCheck:
     sql: str
     sql_line: int = 1
     severity: Severity = "error"
+    volatile: Volatile = ""
     description: str = ""
 
 

@@ -20,6 +20,7 @@ def model(
     columns: Mapping[str, object] = ...,
     checks: Sequence[Mapping[str, object]] = ...,
     partition: Mapping[str, str] = ...,
+    volatile: str = ...,
     allow_empty: bool = ...,
     description: str = ...,
 ) -> Callable[[F], F]: ...

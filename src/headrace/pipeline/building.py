@@ -133,10 +133,15 @@ class _Build:
     def _plan_again(self, built: Built) -> Plan:
         """The plan for what could not be planned before, without the checks made already.
 
-        What was published is what it was when the run began, so that whoever has published since
-        is noticed, and not overwritten.
+        What was published, and the time, are what they were when the run began: whoever has
+        published since is noticed, and not overwritten.
         """
-        plan = plan_workspace(self.workspace, self.plan.environment, self.plan.selection)
+        plan = plan_workspace(
+            self.workspace,
+            self.plan.environment,
+            self.plan.selection,
+            self.plan.graph.moment,
+        )
         made = {outcome.result.address for outcome in built.checks}
         remaining = [
             check for check in plan.checks if check_address(check, plan.addresses) not in made

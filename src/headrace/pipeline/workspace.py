@@ -5,11 +5,13 @@ Nothing here imports an engine: planning must cost next to nothing when nothing 
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from headrace.base.clock import Clock, SystemClock
 from headrace.base.declarations import Project
+from headrace.base.moments import Moment
 from headrace.base.tables import Schema
 from headrace.pipeline.compile.cache import CompileCache
 from headrace.pipeline.compile.compiling import compile_project
@@ -50,11 +52,20 @@ def open_workspace(root: Path, *, clock: Clock = _SYSTEM_CLOCK) -> Workspace:
 
 
 def plan_workspace(
-    workspace: Workspace, environment: str, selection: Selection = EVERYTHING
+    workspace: Workspace,
+    environment: str,
+    selection: Selection = EVERYTHING,
+    moment: Moment | None = None,
 ) -> Plan:
     """What must be built, checked and published so that `environment` serves the project.
 
     With a selection, of what it leaves out that stays which is published.
+
+    Args:
+        workspace: the project and its store.
+        environment: where to publish.
+        selection: what to build.
+        moment: the time for what is volatile; None reads the store's clock, once.
 
     Raises:
         ProjectError: the project does not compile.
@@ -62,6 +73,7 @@ def plan_workspace(
         SourceError: the files of a source cannot be found or read.
     """
     project, store = workspace.project, workspace.store
+    moment = moment or Moment(store.clock.now(), secrets.token_hex(8))
     fingerprints = Fingerprints.load(workspace.cache / "fingerprints.json")
     files = {each.name: find_files(project.root, each, fingerprints) for each in project.sources}
     fingerprints.save()
@@ -69,7 +81,7 @@ def plan_workspace(
     observed = _published_schemas(workspace, environment)
     told: set[str] = set()
     while True:
-        graph = compile_project(project, cache, observed)
+        graph = compile_project(project, cache, observed, moment)
         contract = make_contract(graph, cache)
         plan = make_plan(graph, files, contract, store, environment, selection)
         shown = {

@@ -333,6 +333,7 @@ from headrace.pipeline.compile.compiling import compile_project
 from tests.pipeline.compile.projects import *
 root = Path(sys.argv[1])
 shop = project(root, model("m", "SELECT qty FROM orders;", key=("qty",)), sql_check("c", "FROM m"),
+               model("d", "SELECT current_date AS x FROM stores", volatile="day"),
                endpoint("e", "FROM m WHERE qty = $n"))
 cache = CompileCache.load(root / "compiled.json")
 graph = compile_project(shop, cache, {})

@@ -164,9 +164,9 @@ WRONG_SQL = [
     (
         "SELECT day FROM daily WHERE day > current_date",
         (
-            "endpoints/e.sql:1:35: `current_date` gives another value at every run; an address must"
-            " determine the content: read the value from a source's column, or derive it from the"
-            " data, as in (SELECT max(ordered_at) FROM orders)"
+            "endpoints/e.sql:1:35: `current_date` gives another value at every run; expected an"
+            " answer that follows from its snapshot; select it in a model with `volatile: day` in"
+            " its header, and read that"
         ),
     ),
     (

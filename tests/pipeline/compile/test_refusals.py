@@ -15,7 +15,7 @@ from headrace.pipeline.compile.refusals import (
 from tests.pipeline.compile.projects import model, problems, schema
 
 CLOCK = (
-    "an address must determine the content: read the value from a source's column,"
+    "say in the header how long its value holds, as in `volatile: day`,"
     " or derive it from the data, as in (SELECT max(ordered_at) FROM orders)"
 )
 SOURCE = "declare a source for it in sources/ and read that"
@@ -32,14 +32,12 @@ REFUSED = [
         "`information_schema.tables` is outside the project",
         SOURCE,
     ),
-    ("SELECT now() AS t", 1, 8, "`now()` gives another value at every run", CLOCK),
-    ("SELECT 1 AS a, random() AS r", 1, 16, "`random()` gives another value at every run", CLOCK),
     (
-        "SELECT age(DATE '2024-01-01')",
+        "SELECT 1 AS a, nextval('s') AS n",
         1,
-        8,
-        "`age()` of one argument reads the clock",
-        "give it both times",
+        16,
+        "`nextval()` gives another value at every run",
+        "derive the value from the data",
     ),
     (
         "SELECT current_setting('threads')",
@@ -91,6 +89,16 @@ def test_it_is_refused_with_its_place(
 def test_a_function_without_parentheses_is_refused() -> None:
     assert problems(model("m", "SELECT order_id,\n  current_date AS today FROM orders")) == [
         f"models/m.sql:2:3: `current_date` gives another value at every run; {CLOCK}"
+    ]
+    assert problems(
+        model("m", "SELECT 1 AS a, now() AS t, random() AS r, age(day) AS g FROM orders")
+    ) == [
+        f"models/m.sql:1:16: `now()` gives another value at every run; {CLOCK}",
+        (
+            "models/m.sql:1:28: `random()` gives another value at every run; say `volatile: run` in"
+            " the header, and every run builds it anew"
+        ),
+        f"models/m.sql:1:43: `age()` of one argument reads the clock; {CLOCK}",
     ]
     assert problems(model("m", "SELECT user FROM orders")) == [
         "models/m.sql:1:8: `user` reads the session, not the project; write the value itself"

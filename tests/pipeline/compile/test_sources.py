@@ -64,17 +64,17 @@ def test_derived_columns_follow_those_of_the_files_with_the_types_of_their_expre
         (
             "derive: {day: (SELECT max(x) FROM b)}\n",
             (
-                "sources/a.yaml:3:15: a.day reads `b`; expected an expression over the source's own"
-                " columns, and `$file`, the path of the raw file; make a model for what needs other"
-                " tables"
+                "sources/a.yaml:3:15: a.day reads `b`; expected an expression over the source's"
+                " own columns, and `$file`, the path of the raw file; make a model for what needs"
+                " more than the row"
             ),
         ),
         (
             "derive: {day: $day}\n",
             (
-                "sources/a.yaml:3:15: a.day reads `$day`; expected an expression over the source's own"
-                " columns, and `$file`, the path of the raw file; make a model for what needs other"
-                " tables"
+                "sources/a.yaml:3:15: a.day reads `$day`; expected an expression over the source's"
+                " own columns, and `$file`, the path of the raw file; make a model for what needs"
+                " more than the row"
             ),
         ),
         (

@@ -55,7 +55,7 @@ def test_a_version_has_the_cells_in_their_order_and_each_file_once() -> None:
     assert [each.label for each in version.cells] == ["b", "a", "c"]
     assert version.files == (FILE,)
     assert (version.rows, version.schema) == (5, SCHEMA)
-    assert quarantine_of("orders") == "orders__quarantine"
+    assert quarantine_of(RELATION) == "orders__quarantine"
 
 
 def test_a_version_comes_apart_as_it_was_put_together() -> None:

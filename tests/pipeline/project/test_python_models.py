@@ -160,7 +160,7 @@ MISTAKES = [
         HEAD + "@model(partitions={})\ndef m(): ...\n",
         (
             "3:8: `partitions` is not a key here; expected one of `key`, `columns`, `checks`, "
-            "`partition`, `allow_empty`, `description`; did you mean `partition`?"
+            "`partition`, `volatile`, `allow_empty`, `description`; did you mean `partition`?"
         ),
     ),
     (

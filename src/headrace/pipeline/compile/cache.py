@@ -17,7 +17,7 @@ import msgspec
 from headrace.pipeline.compile.queries import Answer, Bound, ModuleFacts, Query
 
 # Part of every file: raise it when the compiler learns more, or something else, from a text.
-_FORMAT = 1
+_FORMAT = 2
 
 
 class _Entries(msgspec.Struct):

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from headrace.base.declarations import CheckDeclaration, Source, SqlCheck, Value
 from headrace.base.errors import Problem
 from headrace.base.hashing import address
+from headrace.base.moments import Moment
 from headrace.base.names import listed, near_miss, quote
 from headrace.base.tables import Schema
 from headrace.checks.builtin import CheckQuery, check_query, declared_checks
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.changing import ambiguity_check
 from headrace.pipeline.compile.graph import CompiledCheck, Relation
+from headrace.pipeline.compile.pinning import needless, pinned_sql, volatile_problems
 from headrace.pipeline.compile.queries import Mistake, SqlText, place_in
 from headrace.pipeline.compile.tables import TableNames, read_tables
 from headrace.pipeline.compile.values import fits, has_order
@@ -173,13 +175,19 @@ def _compiled(query: CheckQuery) -> CompiledCheck:
     )
 
 
+def _moment(check: SqlCheck, moment: Moment) -> list[str]:
+    """What a check takes from the clock: its result holds for that long."""
+    return [moment.text(check.volatile)] if check.volatile else []
+
+
 def sql_check(
-    check: SqlCheck, compiled: Compiled, analysis: Analysis
+    check: SqlCheck, compiled: Compiled, analysis: Analysis, moment: Moment
 ) -> CompiledCheck | list[Problem] | None:
     """A file of checks/, compiled; None while the columns of one of its tables are unknown."""
     sql = SqlText(check.place.file, check.sql_line, check.sql)
     query = analysis.query(check.sql)
     problems = [mistake.problem(sql) for mistake in query.mistakes]
+    problems += volatile_problems(query.volatile, check.volatile, sql)
     problems += [
         Problem(place_in(sql, use.line, use.column), f"a check has no parameters: `${use.name}`")
         for use in query.parameters
@@ -196,13 +204,17 @@ def sql_check(
     bound = analysis.bind(query, schemas)
     if isinstance(bound, Mistake):
         return [bound.problem(sql)]
+    problems = volatile_problems(bound.volatile, check.volatile, sql)
+    problems += needless(check.volatile, bound.volatile, check.place)
+    if problems:
+        return problems
     return CompiledCheck(
         name=check.name,
         table=compiled.last(tables),
         tables=tables,
         severity=check.severity,
-        sql=query.statement,
+        sql=pinned_sql(query.statement, bound, check.volatile, moment),
         condition="",
-        recipe=address("check", query.canonical, check.severity),
+        recipe=address("check", query.canonical, check.severity, *_moment(check, moment)),
         place=check.place,
     )

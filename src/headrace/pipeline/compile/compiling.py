@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from headrace.base.declarations import Project
 from headrace.base.errors import Problem, ProjectError
+from headrace.base.moments import EPOCH, Moment
 from headrace.base.tables import Schema
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.cache import CompileCache
@@ -29,7 +30,12 @@ from headrace.store.snapshots import EndpointContract
 T = TypeVar("T")
 
 
-def compile_project(project: Project, cache: CompileCache, observed: Mapping[str, Schema]) -> Graph:
+def compile_project(
+    project: Project,
+    cache: CompileCache,
+    observed: Mapping[str, Schema],
+    moment: Moment = EPOCH,
+) -> Graph:
     """The graph of a project.
 
     Args:
@@ -37,13 +43,14 @@ def compile_project(project: Project, cache: CompileCache, observed: Mapping[str
         cache: what was learned before; what is learned now is added to it. With everything known
             neither DuckDB nor any other parser is imported.
         observed: recipe of a Python model -> the columns that it returned when it last ran.
+        moment: the time for the models and checks that say `volatile`.
 
     Raises:
         ProjectError: with every mistake that can be told without guessing. A model that reads a
             broken one is not looked at further.
     """
     names, problems = project_tables(project)
-    compiling = _Compiling(project, names, Analysis(cache), observed, problems)
+    compiling = _Compiling(project, names, Analysis(cache), observed, moment, problems)
     relations = compiling.relations()
     compiled = Compiled({each.name: each for each in relations}, names)
     checks = compiling.checks(compiled)
@@ -57,6 +64,7 @@ def compile_project(project: Project, cache: CompileCache, observed: Mapping[str
         checks=tuple(checks),
         endpoints=tuple(endpoints),
         deferred=(*waiting, *deferred),
+        moment=moment,
     )
 
 
@@ -68,6 +76,7 @@ class _Compiling:
     names: TableNames
     analysis: Analysis
     observed: Mapping[str, Schema]
+    moment: Moment
     problems: list[Problem] = field(default_factory=list)
 
     def relations(self) -> list[Relation]:
@@ -114,14 +123,16 @@ class _Compiling:
             return None
         if reading.model.function is not None:
             root = self.project.root
-            return self._kept(compile_python_model(reading, root, self.analysis, self.observed))
+            relation = self._kept(compile_python_model(reading, root, self.analysis, self.observed))
+            moment = self.moment.text(reading.model.volatile)
+            return relation and replace(relation, moment=moment)
         tables: dict[str, Schema] = {}
         for name in reading.inputs:
             schema = found[name].schema
             if schema is None:
                 return deferred_model(reading)
             tables[name] = schema
-        return self._kept(compile_sql_model(reading, tables, self.analysis))
+        return self._kept(compile_sql_model(reading, tables, self.analysis, self.moment))
 
     def _kept(self, result: T | list[Problem]) -> T | None:
         if isinstance(result, list):
@@ -139,7 +150,7 @@ class _Compiling:
                 else:
                     found.append(each)
         for declaration in self.project.checks:
-            check = sql_check(declaration, compiled, self.analysis)
+            check = sql_check(declaration, compiled, self.analysis, self.moment)
             if check is not None and (kept := self._kept(check)) is not None:
                 found.append(kept)
         return found

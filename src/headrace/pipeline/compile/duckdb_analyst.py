@@ -9,11 +9,13 @@ import duckdb
 import msgspec
 
 from headrace.base.hashing import address
+from headrace.base.moments import EPOCH
 from headrace.base.names import quote
 from headrace.base.tables import Column, Schema
 from headrace.engines.duckdb import DuckDBEngine, described
 from headrace.pipeline.compile.lineage import trace
 from headrace.pipeline.compile.parameters import Use, merged, uses
+from headrace.pipeline.compile.pinning import pinned
 from headrace.pipeline.compile.probing import probes
 from headrace.pipeline.compile.queries import Answer, Bound, Mistake, NameUse, Query
 from headrace.pipeline.compile.refusals import refused, refused_names
@@ -33,6 +35,7 @@ from headrace.pipeline.compile.trees import (
     parameters,
     parents,
 )
+from headrace.pipeline.compile.volatility import volatile_functions, volatile_names
 
 _DESCRIBE = "DESCRIBE "
 # DuckDB lists every overload of a function as candidates: for `+` that is three screens.
@@ -64,6 +67,7 @@ class DuckDBAnalyst:
             tables=_first_uses(sql, [(each["table_name"], each) for each in base_tables(tree)]),
             parameters=_first_uses(sql, names),
             mistakes=(*refused(sql, tree), *_two_spellings(sql, names)),
+            volatile=volatile_functions(sql, tree),
         )
 
     def bind(self, sql: str, tables: Mapping[str, Schema]) -> Bound | Mistake:
@@ -72,7 +76,8 @@ class DuckDBAnalyst:
         schema = self._describe(sql)
         if isinstance(schema, Mistake):
             return schema
-        return self._traced(sql, self._statement(sql)["node"], tables, schema)
+        bound = self._traced(sql, self._statement(sql)["node"], tables, schema)
+        return bound if isinstance(bound, Mistake) else self._pinnable(sql, bound, tables)
 
     def answer(
         self, sql: str, tables: Mapping[str, Schema], types: Mapping[str, str]
@@ -97,8 +102,36 @@ class DuckDBAnalyst:
         self, sql: str, tree: Node, tables: Mapping[str, Schema], schema: Schema
     ) -> Bound | Mistake:
         traced = trace(tree, tables, schema)
-        mistakes = refused_names(sql, traced.unresolved)
-        return mistakes[0] if mistakes else Bound(schema, traced.lineage)
+        if mistakes := refused_names(sql, traced.unresolved):
+            return mistakes[0]
+        volatile = (*volatile_functions(sql, tree), *volatile_names(sql, tree, traced.unresolved))
+        return Bound(schema, traced.lineage, volatile)
+
+    def _pinnable(self, sql: str, bound: Bound, tables: Mapping[str, Schema]) -> Bound | Mistake:
+        """What is bound, once no function of the clock is left in it after it was pinned."""
+        clocks = [use for use in bound.volatile if use.clock]
+        if not clocks:
+            return bound
+        text = pinned(sql, clocks, EPOCH.at)
+        if text is not None and self._is_pinned(text, bound, tables):
+            return bound
+        first = clocks[0]
+        return Mistake(
+            first.line,
+            first.column,
+            f"`{first.name}` cannot be replaced by the time where it stands",
+            fix="select it once, under a name, in a WITH query, and use that name",
+        )
+
+    def _is_pinned(self, text: str, bound: Bound, tables: Mapping[str, Schema]) -> bool:
+        """Whether a text has the columns of `bound`, and no function of the clock."""
+        statement = read_statement(self._connection, text)
+        schema = self._describe(text)
+        if isinstance(statement, Mistake) or isinstance(schema, Mistake):
+            return False
+        left = self._traced(text, statement["node"], tables, schema)
+        same = [each.type for each in schema] == [each.type for each in bound.schema]
+        return same and isinstance(left, Bound) and not any(use.clock for use in left.volatile)
 
     def _statement(self, sql: str) -> Node:
         """The tree of a query that has parsed, in this process or before it."""

@@ -13,6 +13,7 @@ from headrace.base.types import parse_type
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.checks import Compiled
 from headrace.pipeline.compile.models import duplicate_columns
+from headrace.pipeline.compile.pinning import endpoint_problems
 from headrace.pipeline.compile.queries import Answer, NameUse, Query, SqlText, place_in
 from headrace.pipeline.compile.sourcing import source_columns, source_tables
 from headrace.pipeline.compile.tables import read_tables
@@ -36,6 +37,7 @@ def compile_endpoint(
     problems = [mistake.problem(sql) for mistake in query.mistakes] + unknown
     problems += _name_problems(endpoint, query, sql)
     types, wrong_types = _declared_types(endpoint)
+    problems += endpoint_problems(query.volatile, sql)
     if problems := [*problems, *wrong_types]:
         return problems
     schemas = compiled.schemas(tables)
@@ -44,7 +46,8 @@ def compile_endpoint(
     answer = analysis.answer(query, schemas, types)
     if isinstance(answer, tuple):
         return [mistake.problem(sql) for mistake in answer]
-    problems = list(duplicate_columns(answer.bound.schema, place_in(sql, 1, 0)))
+    problems = list(endpoint_problems(answer.bound.volatile, sql))
+    problems += list(duplicate_columns(answer.bound.schema, place_in(sql, 1, 0)))
     parameters = tuple(_parameter(endpoint, use.name, answer) for use in query.parameters)
     for parameter in parameters:
         problems.extend(_value_problems(endpoint, parameter))

@@ -8,6 +8,7 @@ from typing import Literal
 
 from headrace.base.declarations import Model, Project, Severity, Source
 from headrace.base.errors import Place
+from headrace.base.moments import EPOCH, Moment
 from headrace.base.partitions import Split
 from headrace.base.tables import Schema
 from headrace.store.snapshots import EndpointContract
@@ -40,6 +41,7 @@ class Relation:
         schema: columns in order; None while a Python model that it depends on has not shown its
             columns yet.
         sql: for a SQL model, the SELECT to run, cast to what Parquet can hold.
+        moment: what the model takes from the clock, "2024-03-01"; "" when it takes nothing.
         lineage: column -> the "table.column" names of its direct inputs that it derives from.
         declaration: the Source or Model; of a quarantine, its Source.
         split: what its cells are told apart by; None when it has no partitions.
@@ -54,6 +56,7 @@ class Relation:
     schema: Schema | None
     declaration: Source | Model
     sql: str = ""
+    moment: str = ""
     lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     split: Split | None = None
     locality: Locality | None = None
@@ -91,7 +94,7 @@ class Graph:
 
     `relations` are in an order in which every table comes after its inputs. `deferred` names the
     tables and endpoints that wait for the columns of a Python model that has never run; they are
-    compiled once it has.
+    compiled once it has. `moment` is the time that it was compiled for.
     """
 
     project: Project
@@ -99,6 +102,7 @@ class Graph:
     checks: tuple[CompiledCheck, ...] = ()
     endpoints: tuple[EndpointContract, ...] = ()
     deferred: tuple[str, ...] = ()
+    moment: Moment = EPOCH
     _by_name: dict[str, Relation] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

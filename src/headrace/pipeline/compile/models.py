@@ -9,12 +9,14 @@ from pathlib import Path
 from headrace.base.declarations import Model
 from headrace.base.errors import Place, Problem
 from headrace.base.hashing import Part, address
+from headrace.base.moments import Moment
 from headrace.base.names import listed, near_miss, quote
 from headrace.base.tables import Column, Schema
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.cache import CompileCache, engine_version
 from headrace.pipeline.compile.graph import Relation
 from headrace.pipeline.compile.partitioning import partition_problems
+from headrace.pipeline.compile.pinning import needless, pinned_sql, volatile_problems
 from headrace.pipeline.compile.python_code import broken_code, code_address
 from headrace.pipeline.compile.queries import Bound, Mistake, Query, SqlText, place_in
 from headrace.pipeline.compile.stored_types import cast_hint, stored_type
@@ -44,6 +46,7 @@ def read_model(
     sql = sql_of(model)
     query = analysis.query(model.sql)
     problems = [mistake.problem(sql) for mistake in query.mistakes]
+    problems += volatile_problems(query.volatile, model.volatile, sql)
     problems += [
         Problem(
             place_in(sql, use.line, use.column),
@@ -70,7 +73,7 @@ def _read_python(model: Model, names: TableNames) -> tuple[Reading, list[Problem
 
 
 def compile_sql_model(
-    reading: Reading, tables: Mapping[str, Schema], analysis: Analysis
+    reading: Reading, tables: Mapping[str, Schema], analysis: Analysis, moment: Moment
 ) -> Relation | list[Problem]:
     """The relation of a SQL model whose inputs' columns are known, or all that is wrong."""
     model, query = reading.model, reading.query
@@ -78,8 +81,12 @@ def compile_sql_model(
     bound = analysis.bind(query, tables)
     if isinstance(bound, Mistake):
         return [bound.problem(sql_of(model))]
-    if problems := [*_output_problems(model, bound), *contract_problems(model, bound.schema)]:
+    problems = volatile_problems(bound.volatile, model.volatile, sql_of(model))
+    problems += needless(model.volatile, bound.volatile, model.place)
+    problems += [*_output_problems(model, bound), *contract_problems(model, bound.schema)]
+    if problems:
         return problems
+    statement = pinned_sql(query.statement, bound, model.volatile, moment)
     schema = tuple(Column(column.name, stored_type(column.type)) for column in bound.schema)
     return Relation(
         name=model.name,
@@ -89,8 +96,9 @@ def compile_sql_model(
         inputs=reading.inputs,
         schema=schema,
         declaration=model,
-        sql=_stored_sql(query.statement, bound.schema, schema),
+        sql=_stored_sql(statement, bound.schema, schema),
         lineage=bound.lineage,
+        moment=moment.text(model.volatile),
     )
 
 

@@ -52,6 +52,27 @@ class NameUse:
 
 
 @dataclass(frozen=True, slots=True)
+class VolatileUse:
+    """A function of clock or dice in a query.
+
+    Attributes:
+        name: as DuckDB calls it, in lower case: "now", "current_date", "random".
+        line, column: where it stands in the text, both from 1.
+        clock: whether it reads the clock; otherwise it gives another value at every call.
+        start, end: the bytes of its text; equal when the parser does not say.
+        column_name: what a SELECT calls it where nothing else does; "" elsewhere.
+    """
+
+    name: str
+    line: int
+    column: int
+    clock: bool
+    start: int = 0
+    end: int = 0
+    column_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """What the text alone says.
 
@@ -61,6 +82,7 @@ class Query:
         tables: the tables that it reads, each once, in the order of their first use.
         parameters: its `$name` parameters, likewise.
         mistakes: what no query of a project may hold.
+        volatile: its functions of clock and dice that are written with parentheses.
     """
 
     canonical: str
@@ -68,14 +90,20 @@ class Query:
     tables: tuple[NameUse, ...] = ()
     parameters: tuple[NameUse, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
+    volatile: tuple[VolatileUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What a query over tables of known columns gives: `schema` as the engine types it."""
+    """What a query over tables of known columns gives: `schema` as the engine types it.
+
+    `volatile` are all its functions of clock and dice, those without parentheses, too: whether
+    `current_date` is one or a column is known only here.
+    """
 
     schema: Schema
     lineage: Lineage = field(default_factory=dict)
+    volatile: tuple[VolatileUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +119,41 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Definition:
+    """Code of one name, and the names that it uses with their attributes: "rates.RATE"."""
+
+    code: str = ""
+    uses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """`from <dots><module> import <name>`; `name` is "" for `import <module>`."""
+
+    dots: int
+    module: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ModuleFacts:
     """What one Python file says.
 
     Attributes:
         code: address of its syntax tree, without docstrings, comments, layout and `@model(…)`.
         imports: what it may import from the project: (dots before the name, dotted name).
+        always: what importing the file runs, apart from the definitions below.
+        definitions: name -> its definitions, in order: those that run nothing by themselves.
+        imported: name -> what it is imported as.
+        whole: whether what its code reaches cannot be told, so that all of the file counts.
     """
 
     code: str
     imports: tuple[tuple[int, str], ...] = ()
+    always: Definition = Definition()
+    definitions: Mapping[str, tuple[Definition, ...]] = field(default_factory=dict)
+    imported: Mapping[str, tuple[Imported, ...]] = field(default_factory=dict)
+    whole: bool = False
 
 
 class Analyst(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from headrace.base.names import is_name
+from headrace.pipeline.compile.pinning import BARE_CLOCK, CLOCK_FUNCTIONS, DICE_FUNCTIONS
 from headrace.pipeline.compile.queries import Mistake
 from headrace.pipeline.compile.trees import Node, line_and_column, location, walk
 
@@ -12,13 +13,12 @@ from headrace.pipeline.compile.trees import Node, line_and_column, location, wal
 PURE_TABLE_FUNCTIONS = frozenset(
     {"range", "generate_series", "unnest", "repeat", "repeat_row", "json_each", "json_tree"}
 )
-# Functions whose value does not follow from their arguments: an address could not name the result.
-# DuckDB calls `current_localtimestamp` consistent; it is not.
-VOLATILE_FUNCTIONS = frozenset(
-    {"now", "get_current_timestamp", "transaction_timestamp", "get_current_time", "today"}
-    | {"current_localtime", "current_localtimestamp", "current_date", "random", "setseed"}
-    | {"uuid", "uuidv4", "uuidv7", "gen_random_uuid", "nextval", "currval", "setval"}
-    | {"txid_current", "current_query_id", "current_transaction_id", "current_connection_id"}
+# Functions whose value does not follow from their arguments, nor from the clock alone.
+VOLATILE_FUNCTIONS = (
+    CLOCK_FUNCTIONS
+    | DICE_FUNCTIONS
+    | {"nextval", "currval", "setval", "txid_current", "current_query_id"}
+    | {"current_transaction_id", "current_connection_id"}
 )
 # Functions that read the session, the catalog or the machine, or act on them.
 SESSION_FUNCTIONS = frozenset(
@@ -27,17 +27,10 @@ SESSION_FUNCTIONS = frozenset(
     | {"session_user", "sleep_ms", "write_log", "stats", "vector_type", "current_catalog"}
 )
 # What is a function without its parentheses, unless there is a column of that name.
-_BARE_VOLATILE = frozenset(
-    {"current_date", "current_time", "current_timestamp", "localtime", "localtimestamp"}
-)
 _BARE_SESSION = frozenset(
     {"current_user", "session_user", "current_role", "current_catalog", "current_schema", "user"}
 )
-BARE_FUNCTIONS = _BARE_VOLATILE | _BARE_SESSION
-_CLOCK_FIX = (
-    "an address must determine the content: read the value from a source's column,"
-    " or derive it from the data, as in (SELECT max(ordered_at) FROM orders)"
-)
+BARE_FUNCTIONS = BARE_CLOCK | _BARE_SESSION
 _SOURCE_FIX = "declare a source for it in sources/ and read that"
 
 
@@ -51,17 +44,13 @@ def refused(text: str, tree: Node) -> list[Mistake]:
 
 
 def refused_names(text: str, unresolved: Sequence[Node]) -> list[Mistake]:
-    """The names among `unresolved` column references that are functions of clock or session."""
+    """The names among `unresolved` column references that are functions of the session."""
     found: list[Mistake] = []
     for node in unresolved:
         name = node["column_names"][0].lower()
-        if name in _BARE_VOLATILE:
-            why, fix = f"`{name}` gives another value at every run", _CLOCK_FIX
-        elif name in _BARE_SESSION:
+        if name in _BARE_SESSION:
             why, fix = f"`{name}` reads the session, not the project", "write the value itself"
-        else:
-            continue
-        found.append(Mistake(*_position(text, node), why, fix=fix))
+            found.append(Mistake(*_position(text, node), why, fix=fix))
     return found
 
 
@@ -82,12 +71,10 @@ def _reasons(node: Node) -> Iterator[tuple[str, str]]:
 
 def _function(node: Node) -> Iterator[tuple[str, str]]:
     name = str(node["function_name"]).lower()
-    if name in VOLATILE_FUNCTIONS:
-        yield f"`{name}()` gives another value at every run", _CLOCK_FIX
+    if name in VOLATILE_FUNCTIONS - CLOCK_FUNCTIONS - DICE_FUNCTIONS:
+        yield f"`{name}()` gives another value at every run", "derive the value from the data"
     elif name in SESSION_FUNCTIONS:
         yield f"`{name}()` reads the session, not the project", "write the value itself"
-    elif name == "age" and len(node["arguments"]) == 1:
-        yield "`age()` of one argument reads the clock", "give it both times"
 
 
 def _table(node: Node) -> Iterator[tuple[str, str]]:

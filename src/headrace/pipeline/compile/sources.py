@@ -24,12 +24,16 @@ from headrace.pipeline.compile.changing import (
 )
 from headrace.pipeline.compile.graph import Relation
 from headrace.pipeline.compile.partitioning import partition_problems
+from headrace.pipeline.compile.pinning import said
 from headrace.pipeline.compile.queries import Mistake
 from headrace.pipeline.compile.stored_types import cast_hint, stored_type
 from headrace.sources.recipe import source_recipe
 
 # What an expression of `derive` may ask for beside the columns: the path of the row's raw file.
 FILE_PARAMETER = "file"
+
+_LASTING = "an expression that follows from the row"
+_ELSEWHERE = "make a model for what needs more than the row"
 
 
 def compile_source(source: Source, analysis: Analysis) -> tuple[Relation, ...] | list[Problem]:
@@ -97,6 +101,8 @@ def _condition_problems(source: Source, schema: Schema, analysis: Analysis) -> I
     bound = query.mistakes[0] if query.mistakes else analysis.bind(query, {source.name: schema})
     if isinstance(bound, Mistake):
         yield Problem(source.place, f"`deletes`: {bound.found}", bound.expected, bound.fix)
+    elif bound.volatile:
+        yield Problem(source.place, f"`deletes`: {said(bound.volatile[0])}", _LASTING)
     elif bound.schema[0].type != "BOOLEAN":
         found = f"`deletes` is {bound.schema[0].type}"
         yield Problem(source.place, found, "a condition such as `op = 'D'`")
@@ -119,11 +125,14 @@ def _derived(
             column.place,
             f"{where} reads {listed(others)}",
             "an expression over the source's own columns, and `$file`, the path of the raw file",
-            "make a model for what needs other tables",
+            _ELSEWHERE,
         )
     answer = analysis.answer(query, {source.name: raw}, {FILE_PARAMETER: "VARCHAR"})
     if isinstance(answer, tuple):
         return _refused(column, where, answer[0])
+    if answer.bound.volatile:
+        found = f"{where}: {said(answer.bound.volatile[0])}"
+        return Problem(column.place, found, _LASTING, _ELSEWHERE)
     made = Column(column.name, stored_type(answer.bound.schema[-1].type))
     if hint := cast_hint(made.type):
         found = f"{where} is {made.type}, which Parquet cannot hold as it is"

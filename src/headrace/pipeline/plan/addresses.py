@@ -44,11 +44,12 @@ def model_cells(
         versions: the version addresses of its inputs.
     """
     locality = relation.locality
+    moment = [relation.moment] if relation.moment else []
     if locality is None or relation.split is None:
         inputs = {name: versions[name] for name in relation.inputs}
-        return (NamedCell(None, address("cell", relation.recipe, inputs)),)
+        return (NamedCell(None, address("cell", relation.recipe, inputs, *moment)),)
     whole = {name: versions[name] for name, need in _needs(locality) if need == "whole"}
-    base = address("cell", relation.recipe, locality.lookback, whole)
+    base = address("cell", relation.recipe, locality.lookback, whole, *moment)
     same = {
         name: by_partition(cells[name], relation.split)
         for name, need in _needs(locality)

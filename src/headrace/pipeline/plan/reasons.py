@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from headrace.base.declarations import Source
+from headrace.base.clock import parse_time
+from headrace.base.declarations import Model, Source
+from headrace.base.moments import grain_text
 from headrace.base.tables import Version
 from headrace.pipeline.compile.graph import Graph, Relation
 from headrace.pipeline.plan.plans import SourceFiles
@@ -74,7 +76,26 @@ def model_reasons(
         for name in relation.inputs
         if name not in before.tables or before.tables[name].address != addresses[name]
     )
-    return tuple(reasons) or (_LOST,)
+    if published.address == addresses[relation.name]:
+        return (_LOST,)
+    return (*_moved(relation, published, told=bool(reasons)), *reasons)
+
+
+def _moved(relation: Relation, published: Version, *, told: bool) -> Iterator[str]:
+    """Why a model that takes something from the clock differs; `told` if there are reasons."""
+    model = relation.declaration
+    volatile = model.volatile if isinstance(model, Model) else ""
+    if volatile == "run":
+        yield "it is built anew in every run"
+    elif volatile:
+        built = max((cell.loaded_at for cell in published.cells), default="")
+        before = grain_text(parse_time(built), volatile) if built else relation.moment
+        if before != relation.moment:
+            yield f"the {volatile} changed ({before} -> {relation.moment})"
+        elif not told:
+            yield f"the {volatile}, or what `volatile` says, changed"
+    elif not told:
+        yield "what `volatile` says changed"
 
 
 def _recipe_changed(relation: Relation) -> str:

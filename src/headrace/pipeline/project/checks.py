@@ -7,11 +7,13 @@ from typing import TypeAlias, cast
 
 from headrace.base.declarations import CheckDeclaration, Severity, SqlCheck
 from headrace.base.errors import Place, Problem
+from headrace.base.moments import Volatile
 from headrace.base.names import listed
 from headrace.pipeline.project.columns import key_columns, reference
 from headrace.pipeline.project.documents import Entries, Items, Node
 from headrace.pipeline.project.headers import read_sql
 from headrace.pipeline.project.keys import (
+    VOLATILE,
     Fields,
     Key,
     Problems,
@@ -26,7 +28,7 @@ from headrace.pipeline.project.values import regex, scalar, scalars, spelt
 
 SEVERITY = Key("severity", one_of("error", "warn"))
 DESCRIPTION = Key("description", text)
-FILE_KEYS = (SEVERITY, DESCRIPTION)
+FILE_KEYS = (SEVERITY, VOLATILE, DESCRIPTION)
 
 COLUMN = Key("column", text)
 VALUES = Key("values", scalars)
@@ -169,5 +171,6 @@ def read_check(name: str, file: str, text: str, problems: Problems) -> SqlCheck:
         sql=sql.text,
         sql_line=sql.line,
         severity=cast("Severity", sql.fields.get(SEVERITY, "error")),
+        volatile=cast("Volatile", sql.fields.get(VOLATILE, "")),
         description=sql.fields.get(DESCRIPTION, ""),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar, cast
 
 from headrace.base.errors import Place, Problem
+from headrace.base.moments import GRAINS
 from headrace.base.names import listed, near_miss
 from headrace.pipeline.project.documents import Entries, Items, Node, Scalar, describe
 
@@ -146,6 +147,10 @@ def one_of(*choices: str) -> Reader[str]:
         return None
 
     return read
+
+
+# How long what a query takes from the clock holds; for SQL and Python models, and for checks.
+VOLATILE = Key("volatile", one_of(*GRAINS, "run"))
 
 
 def texts(node: Node, problems: Problems) -> tuple[str, ...] | None:

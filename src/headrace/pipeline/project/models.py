@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from headrace.base.declarations import Model, PythonFunction
 from headrace.base.errors import Place
+from headrace.base.moments import Volatile
 from headrace.pipeline.project.checks import check_entries
 from headrace.pipeline.project.columns import ColumnRules, key_columns, model_columns, partition
 from headrace.pipeline.project.headers import SqlFile, read_sql
-from headrace.pipeline.project.keys import Fields, Key, Problems, flag, text
+from headrace.pipeline.project.keys import VOLATILE, Fields, Key, Problems, flag, text
 
 KEY = Key("key", key_columns)
 COLUMNS = Key("columns", model_columns)
@@ -16,7 +19,7 @@ PARTITION = Key("partition", partition)
 ALLOW_EMPTY = Key("allow_empty", flag)
 DESCRIPTION = Key("description", text)
 
-MODEL_KEYS = (KEY, COLUMNS, CHECKS, PARTITION, ALLOW_EMPTY, DESCRIPTION)
+MODEL_KEYS = (KEY, COLUMNS, CHECKS, PARTITION, VOLATILE, ALLOW_EMPTY, DESCRIPTION)
 
 
 def read_model(name: str, file: str, text: str, problems: Problems) -> Model:
@@ -40,6 +43,7 @@ def declared_model(
         key=fields.get(KEY, ()),
         checks=(*rules.references, *fields.get(CHECKS, ())),
         partition=fields.optional(PARTITION),
+        volatile=cast("Volatile", fields.get(VOLATILE, "")),
         allow_empty=fields.get(ALLOW_EMPTY, False),
         description=fields.get(DESCRIPTION, ""),
     )
