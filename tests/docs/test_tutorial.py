@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from pathlib import Path
 
 from headrace.cli.new import write_skeleton
 from headrace.pipeline.building import build
 from headrace.pipeline.workspace import open_workspace, plan_workspace
+from headrace.testing.running import open_suite
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text(encoding="utf-8")
 
@@ -43,6 +45,15 @@ def test_the_tutorial_can_be_followed(tmp_path: Path) -> None:
     (root / "checks/revenue_is_complete.sql").write_text(block("sql", "## 5."))
     (root / "endpoints/city_revenue.sql").write_text(block("sql", "## 6."))
     assert rows_built(root) == {"stores": (2, 0), "city_revenue": (4, 0)}
+
+    tests = root / "tests/city_revenue.yaml"
+    tests.write_text(block("yaml", "## 9."))
+    with closing(open_suite(root)) as suite:
+        outcomes = list(suite.run(suite.tests))
+    assert [(each.test.place.file, each.passed) for each in outcomes] == [
+        ("tests/city_revenue.yaml", True),
+        *[("tests/daily_revenue.yaml", True)] * 3,
+    ]
 
     bad = block("", "Write a file `data/orders/2024-03.csv`")
     march = root / "data/orders/2024-03.csv"

@@ -12,6 +12,7 @@ import pytest
 
 from headrace.base.clock import SetClock
 from headrace.serve import ServeSettings, create_app
+from headrace.serve.editions import Kit
 from headrace.serve.watching import Watcher
 from tests.serve.conftest import Serve
 from tests.serve.serving import serving
@@ -109,7 +110,8 @@ def test_a_lease_is_renewed_or_taken_again(shop: Shop, serve: Serve, clock: SetC
     shop.publish_sales()
     service = serve().service
     ticks = itertools.count(step=30.0)
-    watcher = Watcher(service._watcher._kit, "prod", monotonic=lambda: next(ticks))
+    kit = Kit.make(clock, service.settings)
+    watcher = Watcher(kit, shop.store, "prod", monotonic=lambda: next(ticks))
     watcher.refresh()
     edition = watcher.acquire()
     assert edition is not None

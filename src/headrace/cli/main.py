@@ -22,6 +22,7 @@ INTERRUPTED = 130
 COMMANDS = {
     "new": "Create a project that works as it is.",
     "plan": "Show what a run would do, and why.",
+    "test": "Run the unit tests of tests/ in memory.",
     "run": "Build what changed, check it, publish it.",
     "serve": "Serve the published snapshot over HTTP.",
     "dev": "Run, serve, and run again on every change.",

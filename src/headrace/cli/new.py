@@ -29,7 +29,7 @@ builds it, serves it on http://127.0.0.1:8000 and builds again whatever you chan
 def command(folder: Path, demo: bool) -> None:
     """Create a project in the new folder FOLDER that works as it is.
 
-    It has one source with two raw files, one model, one check and one endpoint.
+    It has one source with two raw files, one model, one check, one endpoint and unit tests.
     """
     _require_empty(folder)
     if demo:

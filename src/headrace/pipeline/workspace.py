@@ -51,6 +51,11 @@ def open_workspace(root: Path, *, clock: Clock = _SYSTEM_CLOCK) -> Workspace:
     return workspace
 
 
+def compile_cache(root: Path) -> CompileCache:
+    """What was learned about the texts of the project in folder `root`."""
+    return CompileCache.load(root / _CACHE / "compiled.json")
+
+
 def plan_workspace(
     workspace: Workspace,
     environment: str,
@@ -77,7 +82,7 @@ def plan_workspace(
     fingerprints = Fingerprints.load(workspace.cache / "fingerprints.json")
     files = {each.name: find_files(project.root, each, fingerprints) for each in project.sources}
     fingerprints.save()
-    cache = CompileCache.load(workspace.cache / "compiled.json")
+    cache = compile_cache(project.root)
     observed = _published_schemas(workspace, environment)
     told: set[str] = set()
     while True:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from functools import cached_property
-from typing import TypeAlias
 
 import msgspec
 from fastapi import FastAPI
@@ -16,9 +15,10 @@ from starlette.types import Message, Receive, Scope, Send
 from headrace.serve.answers import Answer, Headers, request_header, send_answer
 from headrace.serve.dependencies import SCOPE_KEY
 from headrace.serve.editions import Edition, Kit
-from headrace.serve.endpoints import CompiledEndpoint, Request
-from headrace.serve.formats import Format, formats
-from headrace.serve.parameters import decoded, parse_query
+from headrace.serve.endpoints import Request
+from headrace.serve.formats import Format
+from headrace.serve.parameters import parse_query
+from headrace.serve.pinned import Pinned
 from headrace.serve.problems import (
     Refused,
     internal,
@@ -28,11 +28,11 @@ from headrace.serve.problems import (
     problem,
     unavailable,
 )
-from headrace.serve.routes import Match as RouteMatch
+from headrace.serve.routes import find_route, path_segments
 from headrace.serve.settings import DEFAULT_SETTINGS, ServeSettings
 from headrace.serve.user_routers import INSTANCE_KEY
 from headrace.serve.watching import Watcher
-from headrace.serve.workers import ClientGone, Workers
+from headrace.serve.workers import ClientGone
 from headrace.store.store import Store
 
 _LOG = logging.getLogger("headrace.serve")
@@ -40,8 +40,6 @@ _LOG = logging.getLogger("headrace.serve")
 _READS = ("GET", "HEAD", "OPTIONS")
 _ALLOWED = ", ".join(_READS)
 _JSON = {"Content-Type": "application/json", "Cache-Control": "no-store"}
-
-Endpoint: TypeAlias = "RouteMatch[CompiledEndpoint]"
 
 
 def create_app(
@@ -52,23 +50,20 @@ def create_app(
     It follows the environment once the server has sent the lifespan's start; until then, and
     without a server, `refresh` looks at the head.
     """
-    return Service(store, environment, settings)
+    kit = Kit.make(store.clock, settings)
+    return Service(kit, Watcher(kit, store, environment))
 
 
 class Service:
     """An ASGI application; `close` it when no server's lifespan does."""
 
-    def __init__(self, store: Store, environment: str, settings: ServeSettings) -> None:
-        """Use `create_app`."""
-        self.settings = settings
+    def __init__(self, kit: Kit, watcher: Watcher | Pinned) -> None:
+        """Use `create_app`; over a `Pinned` one, it serves what is in memory."""
+        self.settings = kit.settings
         self._draining = False
-        self._workers = Workers(
-            threads=settings.workers,
-            queue=settings.queue,
-            deadline_seconds=settings.deadline_seconds,
-        )
-        self._formats = formats(csv_formula_guard=settings.csv_formula_guard)
-        self._watcher = Watcher(Kit(store, settings, self._workers, self._formats), environment)
+        self._workers = kit.workers
+        self._formats = kit.formats
+        self._watcher = watcher
         self._system = {"/livez": self._live, "/readyz": self._ready}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -154,7 +149,8 @@ class Service:
 
     async def _compiled(self, edition: Edition, scope: Scope, receive: Receive) -> Answer | None:
         """The answer of a compiled endpoint; None when the request is for none of them."""
-        found, form = self._route(edition, scope)
+        segments = path_segments(_raw_path(scope))
+        found, form = find_route(edition.routes, self._formats, segments)
         if found is None:
             return None
         if scope["method"] == "OPTIONS":
@@ -171,14 +167,6 @@ class Service:
             gone=_leaving(receive),
         )
         return await found.target.answer(request)
-
-    def _route(self, edition: Edition, scope: Scope) -> tuple[Endpoint | None, Format | None]:
-        """The endpoint that a path leads to, and the format that its ending asks for."""
-        segments = _segments(scope)
-        stem, form = self._formats.by_ending(segments[-1])
-        if form and (found := edition.routes.match([*segments[:-1], stem])):
-            return found, form
-        return edition.routes.match(segments), None
 
     def _negotiated(self, scope: Scope) -> Format:
         chosen = self._formats.by_accept(request_header(scope, b"accept"))
@@ -273,12 +261,6 @@ class _LimitedBody:
         if self._left_bytes < 0:
             raise Refused(problem(413, "The body is too long."))
         return message
-
-
-def _segments(scope: Scope) -> list[str]:
-    """The path's segments, decoded one by one: `%2F` is part of a value, not a separator."""
-    parts = _raw_path(scope).removeprefix(b"/").split(b"/")
-    return [decoded(part, plus_is_space=False) for part in parts]
 
 
 def _raw_path(scope: Scope) -> bytes:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 from fastapi import FastAPI
 
+from headrace.base.clock import Clock
 from headrace.serve.columnar import SnapshotReader
 from headrace.serve.dependencies import SnapshotView
 from headrace.serve.endpoints import CompiledEndpoint
-from headrace.serve.formats import Formats
+from headrace.serve.formats import Formats, formats
 from headrace.serve.index import Index
 from headrace.serve.openapi import openapi
 from headrace.serve.routes import Routes
 from headrace.serve.settings import ServeSettings
-from headrace.serve.user_routers import UserCode, load_user_code
+from headrace.serve.user_routers import CodeStore, UserCode, load_user_code
 from headrace.serve.workers import Workers
-from headrace.store.leases import Lease
 from headrace.store.snapshots import Ref
 from headrace.store.store import Store
 
@@ -27,10 +28,32 @@ from headrace.store.store import Store
 class Kit:
     """What every edition of one service shares."""
 
-    store: Store
+    clock: Clock
     settings: ServeSettings
     workers: Workers
     formats: Formats
+
+    @classmethod
+    def make(cls, clock: Clock, settings: ServeSettings) -> Kit:
+        """The kit of a service with these settings."""
+        workers = Workers(
+            threads=settings.workers,
+            queue=settings.queue,
+            deadline_seconds=settings.deadline_seconds,
+        )
+        return cls(clock, settings, workers, formats(csv_formula_guard=settings.csv_formula_guard))
+
+
+class Pin(Protocol):
+    """What keeps an edition's data where it is: a lease of the store."""
+
+    def renew(self) -> None:
+        """Keep it for longer. Raises NotFound when it was too late for that."""
+        ...
+
+    def release(self) -> None:
+        """Keep it no longer."""
+        ...
 
 
 @dataclass(slots=True)
@@ -46,23 +69,23 @@ class Edition:
     routes: Routes[CompiledEndpoint]
     openapi: bytes
     index: Index
-    lease: Lease
+    lease: Pin
     _code: UserCode
     holds: int = 0
 
     @classmethod
-    def open(cls, kit: Kit, ref: Ref) -> Edition:
+    def open(cls, kit: Kit, store: Store, ref: Ref) -> Edition:
         """Pin a snapshot, open it, bind every query of its contract, import the user's code.
 
         Raises:
             StoreError: the snapshot, or a file of it, is missing or damaged.
             Exception: what the user's code raises when it is imported.
         """
-        lease = kit.store.pin(ref, holder="serve")
+        lease = store.pin(ref, holder="serve")
         try:
-            reader = SnapshotReader.open(kit.store, ref, kit.settings)
+            reader = SnapshotReader.open(store, ref, kit.settings)
             try:
-                return cls._prepare(kit, reader, lease)
+                return cls.prepare(kit, store, reader, lease)
             except BaseException:
                 reader.close()
                 raise
@@ -82,18 +105,22 @@ class Edition:
         self.lease.release()
 
     @classmethod
-    def _prepare(cls, kit: Kit, reader: SnapshotReader, lease: Lease) -> Edition:
+    def prepare(cls, kit: Kit, code: CodeStore, reader: SnapshotReader, lease: Pin) -> Edition:
+        """Bind every query of an open snapshot's contract, import the user's code.
+
+        Raises:
+            Exception: what the user's code raises when it is imported.
+        """
         manifest = reader.snapshot.manifest
         endpoints = [
-            CompiledEndpoint(each, reader, kit.workers, kit.store.clock)
-            for each in manifest.endpoints
+            CompiledEndpoint(each, reader, kit.workers, kit.clock) for each in manifest.endpoints
         ]
         for each in endpoints:
             each.warm()
         routes = Routes((each.contract.path, each) for each in endpoints)
-        code = load_user_code(kit.store, manifest)
+        user_code = load_user_code(code, manifest)
         document: Mapping[str, object] = openapi(
-            manifest, str(reader.ref.number), kit.formats, code.application
+            manifest, str(reader.ref.number), kit.formats, user_code.application
         )
         return cls(
             ref=reader.ref,
@@ -103,5 +130,5 @@ class Edition:
             openapi=msgspec.json.encode(document),
             index=Index(reader.ref, manifest),
             lease=lease,
-            _code=code,
+            _code=user_code,
         )

@@ -9,6 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from headrace.serve.formats import Format, Formats
+from headrace.serve.parameters import decoded
+
 Target = TypeVar("Target")
 
 
@@ -70,3 +73,19 @@ def _match(
     if node.any and segment:
         return _match(node.any, segments, at + 1, (*values, segment))
     return None
+
+
+def find_route(
+    routes: Routes[Target], formats: Formats, segments: Sequence[str]
+) -> tuple[Match[Target] | None, Format | None]:
+    """What a path leads to, and the format that its ending asks for."""
+    stem, form = formats.by_ending(segments[-1])
+    if form and (found := routes.match([*segments[:-1], stem])):
+        return found, form
+    return routes.match(segments), None
+
+
+def path_segments(raw_path: bytes) -> list[str]:
+    """A path's segments, decoded one by one: `%2F` is part of a value, not a separator."""
+    parts = raw_path.removeprefix(b"/").split(b"/")
+    return [decoded(part, plus_is_space=False) for part in parts]

@@ -16,6 +16,7 @@ from http import HTTPStatus
 from importlib.machinery import ModuleSpec
 from itertools import count
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -27,10 +28,17 @@ from headrace.base.errors import UsageError
 from headrace.serve.answers import Answer
 from headrace.serve.problems import ParameterError, internal, not_found, parameter_problem, problem
 from headrace.store.snapshots import Manifest, PythonModule
-from headrace.store.store import Store
 
 INSTANCE_KEY = "headrace.instance"
 _PACKAGES = count(1)
+
+
+class CodeStore(Protocol):
+    """Where the text of a manifest's Python files is."""
+
+    def get_object(self, address: str) -> bytes:
+        """The text that `address` names."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,7 @@ class UserCode:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def load_user_code(store: Store, manifest: Manifest) -> UserCode:
+def load_user_code(store: CodeStore, manifest: Manifest) -> UserCode:
     """Import the manifest's Python files and put their routers into an application.
 
     A file imports another one of the project relatively: `from .prices import rounded`.
@@ -74,7 +82,7 @@ def load_user_code(store: Store, manifest: Manifest) -> UserCode:
     return code
 
 
-def _write(store: Store, manifest: Manifest, folder: Path) -> None:
+def _write(store: CodeStore, manifest: Manifest, folder: Path) -> None:
     for module in manifest.modules:
         path = PurePosixPath(module.path)
         if path.is_absolute() or ".." in path.parts or path.suffix != ".py":

@@ -15,6 +15,7 @@ from headrace.base.errors import NotFound
 from headrace.serve.editions import Edition, Kit
 from headrace.store.leases import LEASE_SECONDS
 from headrace.store.snapshots import Ref
+from headrace.store.store import Store
 
 _LOG = logging.getLogger("headrace.serve")
 
@@ -37,17 +38,23 @@ class Watcher:
     """The current edition of an environment. `refresh` comes from one thread at a time."""
 
     def __init__(
-        self, kit: Kit, environment: str, monotonic: Callable[[], float] = time.monotonic
+        self,
+        kit: Kit,
+        store: Store,
+        environment: str,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Read nothing yet.
 
         Args:
             kit: what editions are opened with.
+            store: where snapshots are published.
             environment: whose head is followed.
             monotonic: seconds, for renewals and retries.
         """
         self.failure: Failure | None = None
         self._kit = kit
+        self._store = store
         self.environment = environment
         self._monotonic = monotonic
         self._current: Edition | None = None
@@ -79,14 +86,14 @@ class Watcher:
         """Look at the head once, and serve it; never raises: what fails is in `failure`."""
         number = 0
         try:
-            head = self._kit.store.head(self.environment)
+            head = self._store.head(self.environment)
             if head is None:
                 self._fail(0, f"nothing is published in {self.environment}", None)
             elif head.number == self.number:
                 self.failure = None
             elif not self._failed_lately(head):
                 number = head.number
-                self._swap(Edition.open(self._kit, head))
+                self._swap(Edition.open(self._kit, self._store, head))
             self._renew()
         # The user's code raises what it likes, and the old edition must go on whatever happens.
         except Exception as exc:  # noqa: BLE001
@@ -145,7 +152,7 @@ class Watcher:
             edition.lease.renew()
         except NotFound:
             # The process was asleep for longer than a lease: pin again what may still be there.
-            edition.lease = self._kit.store.pin(edition.ref, holder="serve")
+            edition.lease = self._store.pin(edition.ref, holder="serve")
 
     def _close_retired(self) -> None:
         with self._counting:

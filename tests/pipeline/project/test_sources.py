@@ -122,7 +122,7 @@ MISTAKES = [
     ),
     (
         "key: idd\n",
-        "4:6: `idd` is not a column here; expected one of `id`",
+        "4:6: `idd` is not a column here; expected one of `id`; did you mean `id`?",
     ),
     ("key: [id, ID]\n", "4:6: `key` names a column twice; expected each once"),
     (

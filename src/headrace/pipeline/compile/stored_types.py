@@ -28,7 +28,7 @@ def stored_type(type_name: str) -> str:
         return STORED_AS[type_name]
     if type_name.endswith("]"):
         return stored_type(type_name[: type_name.rindex("[")]) + "[]"
-    kind, parts = _parts(type_name)
+    kind, parts = type_parts(type_name)
     if kind == "ENUM":
         return "VARCHAR"
     if kind == "MAP":
@@ -42,26 +42,26 @@ def cast_hint(type_name: str) -> str:
     """What to cast a value to that cannot be stored faithfully; "" when it can be."""
     if type_name.endswith("]"):
         return cast_hint(type_name[: type_name.rindex("[")])
-    kind, parts = _parts(type_name)
+    kind, parts = type_parts(type_name)
     if kind == "MAP":
         return next((hint for part in parts if (hint := cast_hint(part))), "")
     if kind == "STRUCT":
-        return next((hint for part in parts if (hint := cast_hint(_field(part)[1]))), "")
+        return next((hint for part in parts if (hint := cast_hint(type_field(part)[1]))), "")
     return _CAST_TO.get(kind, "")
 
 
 def _stored_field(text: str) -> str:
-    name, type_name = _field(text)
+    name, type_name = type_field(text)
     return f"{name} {stored_type(type_name)}"
 
 
-def _field(text: str) -> tuple[str, str]:
+def type_field(text: str) -> tuple[str, str]:
     """A struct's field as (name as written, type)."""
     end = text.index('" ', 1) + 1 if text.startswith('"') else text.index(" ")
     return text[:end], text[end + 1 :]
 
 
-def _parts(type_name: str) -> tuple[str, list[str]]:
+def type_parts(type_name: str) -> tuple[str, list[str]]:
     """ "MAP(VARCHAR, INTEGER)" as ("MAP", ["VARCHAR", "INTEGER"])."""
     kind, bracket, inside = type_name.partition("(")
     if not bracket or kind == "DECIMAL":

@@ -1,0 +1,345 @@
+"""Unit tests of a project are run in memory, and every mistake in them is said at once."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from headrace.base.errors import ProjectError
+from headrace.testing.answers import AnswerDifference
+from headrace.testing.comparing import TableDifference
+from headrace.testing.running import Outcome, open_suite
+from tests.projects import SHOP, write_files
+
+FORECAST = """\
+    import pyarrow as pa
+    from headrace import model
+
+    @model()
+    def forecast(daily_revenue: pa.Table) -> pa.Table:
+        rows = daily_revenue.to_pylist()
+        if not rows:
+            raise LookupError("no day")
+        days = [row["day"] for row in rows]
+        return pa.table({"day": days, "next": [float(row["revenue"]) * 2 for row in rows]})
+    """
+ROUTER = """\
+    from fastapi import APIRouter
+    from headrace.serve import SnapshotDep
+
+    router = APIRouter()
+
+    @router.get("/best")
+    def best(data: SnapshotDep) -> dict[str, object]:
+        [row] = data.query("SELECT max(revenue)::DOUBLE AS most FROM store_revenue")
+        return {**row, "snapshot": data.number}
+
+    @router.get("/secret")
+    def secret(data: SnapshotDep) -> list[dict[str, object]]:
+        return data.query("FROM read_text('headrace.toml')")
+    """
+
+
+def run(root: Path, tests: str, **files: str) -> list[Outcome]:
+    """Run the tests of one file in the shop."""
+    write_files(root, SHOP | files | {"tests/t.yaml": tests})
+    with closing(open_suite(root)) as suite:
+        return list(suite.run(suite.tests))
+
+
+def passed(root: Path, tests: str, **files: str) -> None:
+    outcomes = run(root, tests, **files)
+    assert outcomes
+    assert [(each.test.name, each.differences, each.error) for each in outcomes] == [
+        (each.test.name, (), "") for each in outcomes
+    ]
+
+
+def problems(root: Path, tests: str, **files: str) -> list[str]:
+    with pytest.raises(ProjectError) as caught:
+        run(root, tests, **files)
+    return [str(problem).replace("tests/t.yaml", "t") for problem in caught.value.problems]
+
+
+def test_models_in_between_are_computed(tmp_path: Path) -> None:
+    tests = """\
+        - test: cities add up
+          given:
+            ORDERS:
+            - {store_id: 10, amount: 1.50}
+            - {store_id: 10, amount: 2}
+            stores: [{store_id: 10, CITY: Lyon}]
+          expect:
+            store_revenue: [{city: Lyon, revenue: 3.5}]
+            cities: [{city: Lyon}]
+            daily_revenue: [{orders: 2}]
+        - test: they are not, where they are given
+          given:
+            daily_revenue: [{store_id: 10, revenue: 9}]
+            stores: [{store_id: 10}]
+          expect: {store_revenue: [{revenue: 9}]}
+        - test: nothing is seen of another test
+          expect: {store_revenue: [], daily_revenue: []}
+        """
+    passed(tmp_path, tests)
+
+
+def test_nothing_is_written_but_the_compile_cache(tmp_path: Path) -> None:
+    passed(tmp_path, "- {test: none, expect: {cities: []}}\n")
+    assert [path.name for path in (tmp_path / ".headrace").rglob("*")] == ["cache", "compiled.json"]
+
+
+def test_what_differs_is_found_and_what_was_not_given_is_named(tmp_path: Path) -> None:
+    tests = """\
+        - test: one
+          given: {stores: [{store_id: 10, city: Lyon}]}
+          expect:
+            cities: [{city: Lyon}]
+            store_revenue: [{city: Lyon}]
+        """
+    [outcome] = run(tmp_path, tests)
+    [difference] = outcome.differences
+    assert isinstance(difference, TableDifference)
+    assert (difference.table, len(difference.pairs), outcome.empty) == (
+        "store_revenue",
+        1,
+        ("orders",),
+    )
+
+
+def test_a_row_where_none_is_expected_is_found_whole(tmp_path: Path) -> None:
+    tests = """\
+        - test: none
+          given: {stores: [{city: Lyon}]}
+          expect: {cities: []}
+        - test: two of whatever kind
+          given: {stores: [{city: Lyon}, {city: Oslo}]}
+          expect: {cities: [{}, {}]}
+        """
+    none, two = run(tmp_path, tests)
+    [difference] = none.differences
+    assert isinstance(difference, TableDifference)
+    assert [pair.found and pair.found.texts for pair in difference.pairs] == [("Lyon",)]
+    assert two.passed
+
+
+def test_the_order_is_compared_when_asked_for(tmp_path: Path) -> None:
+    tests = """\
+        - test: wrong
+          ordered: true
+          given: {stores: [{store_id: 1}, {store_id: 2}]}
+          expect: {sorted: [{store_id: 1}, {store_id: 2}]}
+        - test: right
+          ordered: true
+          given: {stores: [{store_id: 1}, {store_id: 2}]}
+          expect: {sorted: [{store_id: 2}, {store_id: 1}]}
+        """
+    model = {"models/sorted.sql": "SELECT store_id FROM stores ORDER BY store_id DESC\n"}
+    assert [each.passed for each in run(tmp_path, tests, **model)] == [False, True]
+
+
+def test_rows_may_be_in_a_csv_file(tmp_path: Path) -> None:
+    tests = """\
+        - test: csv
+          given: {stores: tests/stores.csv}
+          expect: {cities: tests/cities.csv}
+        """
+    files = {
+        "tests/stores.csv": "store_id,city\n10,Lyon\n11,\n12,Lyon\n",
+        "tests/cities.csv": 'city\nLyon\n""\n',
+    }
+    passed(tmp_path, tests, **files)
+
+
+def test_quarantined_rows_can_be_given(tmp_path: Path) -> None:
+    tests = """\
+        - test: reasons
+          given: {orders__quarantine: [{column_name: amount}, {column_name: amount, line: 7}]}
+          expect: {reasons: [{column_name: amount, rows: 2}]}
+        """
+    model = {
+        "models/reasons.sql": """\
+            SELECT column_name, count(*) AS "rows" FROM orders__quarantine GROUP BY 1
+            """
+    }
+    passed(tmp_path, tests, **model)
+
+
+def test_endpoints_are_answered_as_they_are_served(tmp_path: Path) -> None:
+    tests = """\
+        - test: rows
+          given: {orders: [{store_id: 10, ordered_at: 2024-03-01 10:00, amount: 2}]}
+          get: /stores/10/revenue
+          expect: {body: [{day: 2024-03-01, revenue: 2.00, orders: 1}]}
+        - test: another format
+          given: {daily_revenue: [{store_id: 10, day: 2024-03-01, revenue: 2, orders: 3}]}
+          get: /stores/10/revenue.csv?since=2024-01-01
+          expect: {body: "day,revenue,orders\\n2024-03-01,2.00,3\\n"}
+        - test: a bad parameter
+          get: /stores/10/revenue?since=x&untl=1
+          expect:
+            status: 422
+            body: {errors: [{parameter: untl}, {parameter: since}]}
+        - test: nothing there
+          get: /nothing
+          expect: {status: 404}
+        """
+    passed(tmp_path, tests)
+
+
+def test_routers_answer_too_and_read_no_file(tmp_path: Path) -> None:
+    tests = """\
+        - test: best
+          given:
+            orders: [{store_id: 10, amount: 2}]
+            stores: [{store_id: 10}]
+          get: /best
+          expect: {body: {most: 2.0, snapshot: 1}}
+        - test: secret
+          get: /secret
+          expect: {status: 500}
+        """
+    passed(tmp_path, tests, **{"endpoints/best.py": ROUTER})
+
+
+def test_a_router_that_cannot_be_imported_fails_its_tests(tmp_path: Path) -> None:
+    tests = "- {test: best, get: /best, expect: {status: 200}}\n"
+    router = "from fastapi import APIRouter\nrouter = APIRouter()\n1 / 0\n"
+    [outcome] = run(tmp_path, tests, **{"endpoints/best.py": router})
+    assert outcome.error == "the routers cannot be imported: ZeroDivisionError: division by zero"
+
+
+def test_what_serving_logs_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tests = """\
+        - test: broken
+          given: {stores: [{city: Lyon}]}
+          get: /broken
+          expect: {body: []}
+        """
+    endpoint = {"endpoints/broken.sql": "SELECT CAST(city AS INTEGER) AS n FROM stores\n"}
+    [outcome] = run(tmp_path, tests, **endpoint)
+    [difference] = outcome.differences
+    assert isinstance(difference, AnswerDifference)
+    assert difference.lines[0] == "status: expected 200, found 500"
+    assert "Could not convert string 'Lyon' to INT32" in difference.lines[-1]
+    assert caplog.records == []
+
+
+def test_python_models_run_and_show_their_columns(tmp_path: Path) -> None:
+    tests = """\
+        - test: what reads it is computed, too
+          given: {orders: [{ordered_at: 2024-03-01 10:00, amount: 2}]}
+          expect:
+            forecast: [{day: 2024-03-01, next: 4}]
+            doubled: [{twice: 8}]
+        - test: an endpoint over it
+          given: {orders: [{ordered_at: 2024-03-01 10:00, amount: 3}]}
+          get: /doubled
+          expect: {body: [{twice: 12.0}]}
+        - test: what it raises has its place
+          expect: {doubled: []}
+        - test: a column that it does not return
+          given: {orders: [{amount: 2}]}
+          expect: {forecast: [{nxt: 4}]}
+        """
+    files = {
+        "models/forecast.py": FORECAST,
+        "models/doubled.sql": "SELECT next * 2 AS twice FROM forecast\n",
+        "endpoints/doubled.sql": "SELECT twice FROM doubled\n",
+    }
+    outcomes = run(tmp_path, tests, **files)
+    assert [(each.differences, each.error) for each in outcomes] == [
+        ((), ""),
+        ((), ""),
+        ((), "models/forecast.py:8: LookupError: no day"),
+        (
+            (),
+            "tests/t.yaml:14:24: `forecast` has no column `nxt`; did you mean `next`?",
+        ),
+    ]
+
+
+def test_a_model_that_fails_says_where(tmp_path: Path) -> None:
+    tests = """\
+        - test: broken
+          given: {stores: [{city: Lyon}]}
+          expect: {broken: []}
+        """
+    model = {"models/broken.sql": "SELECT CAST(city AS INTEGER) AS n FROM stores\n"}
+    [outcome] = run(tmp_path, tests, **model)
+    assert outcome.error.startswith(
+        "models/broken.sql:1: Conversion Error: Could not convert string 'Lyon' to INT32"
+    )
+
+
+def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
+    tests = """\
+        - test: a
+          given: {ordrs: [], orders: [{store: 7, amount: 1.239}, {product: 1}]}
+          expect: {orders: [], daily_revenue: [{store_id: 7}, {day: 2024-03-32}]}
+        - test: b
+          given: {cities: []}
+          expect: {cities: []}
+        - test: c
+          given: {forecast: [{}]}
+          expect: {cities: []}
+        - test: b
+          expect: {cities: []}
+        """
+    assert problems(tmp_path, tests, **{"models/forecast.py": FORECAST}) == [
+        "t:2:11: `ordrs` is not a table of this project; did you mean `orders`?",
+        "t:2:32: `orders` has no column `store`; did you mean `store_id`?",
+        "t:2:50: `amount` is 1.239; expected a value of type DECIMAL(12,2)",
+        (
+            "t:2:59: `orders` has no column `product`; its columns are `order_id`,"
+            " `store_id`, `ordered_at`, `amount`"
+        ),
+        "t:3:12: `orders` is a source; expected a model, whose rows are computed",
+        (
+            "t:3:40: this row does not name `day`, which other rows name;"
+            " expected the same columns in every row"
+        ),
+        "t:3:61: `day` is '2024-03-32'; expected a value of type DATE",
+        ("t:6:12: `cities` is given, so nothing of it is computed; give rows of what it reads"),
+        (
+            "t:8:11: the columns of `forecast` are not known before it has run; declare"
+            " their types in models/forecast.py, or give rows of what it reads"
+        ),
+        (
+            "t:10:3: the test 'b' is already in line 4; expected a name of its own for each"
+            " test of a file"
+        ),
+    ]
+
+
+def test_mistakes_of_the_project_are_among_them(tmp_path: Path) -> None:
+    found = problems(tmp_path, "- 7\n", **{"models/cities.sql": "SELECT town FROM stores\n"})
+    assert [each.partition(": ")[0] for each in found] == [
+        "models/cities.sql:1:8",
+        "t:1:3",
+    ]
+
+
+def test_a_hundred_tests_take_no_longer_than_a_few_of_them_allow(tmp_path: Path) -> None:
+    """The figure to keep is 5 s for the whole command; here, a bound that no machine misses."""
+    one = """\
+- test: {0}
+  given:
+    orders:
+    - {{store_id: 10, ordered_at: 2024-03-01 10:00, amount: {0}}}
+    - {{store_id: 11, ordered_at: 2024-03-01 10:00, amount: 1}}
+    stores: [{{store_id: 10, city: Lyon}}, {{store_id: 11, city: Oslo}}]
+"""
+    models = (
+        one
+        + "  expect:\n"
+        + "    store_revenue: [{{city: Lyon, revenue: {0}}}, {{city: Oslo, revenue: 1}}]\n"
+    )
+    endpoints = one + "  get: /stores/10/revenue\n  expect: {{body: [{{revenue: {0}}}]}}\n"
+    tests = [models.format(n) for n in range(70)] + [endpoints.format(n) for n in range(70, 100)]
+    started = time.process_time()
+    passed(tmp_path, "".join(tests))
+    assert time.process_time() - started < 5
