@@ -165,14 +165,28 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnOrigins:
+    """What a Python model says that one of its columns is made of.
+
+    `origins` are "table.column" names with their places; () is a column that is made of none.
+    """
+
+    column: str
+    place: Place
+    origins: tuple[tuple[str, Place], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PythonFunction:
     """The function of a Python model, read from its syntax tree without importing it.
 
-    `inputs` maps each parameter to the frame that its annotation asks for, in order.
+    `inputs` maps each parameter to the frame that its annotation asks for, in order; `lineage` is
+    what the model declares, for some of its columns or none.
     """
 
     name: str
     inputs: tuple[tuple[str, Frame], ...]
+    lineage: tuple[ColumnOrigins, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,15 @@ def model(
     volatile: str = ...,
     allow_empty: bool = ...,
     description: str = ...,
+    lineage: Mapping[str, str | Sequence[str]] = ...,
 ) -> Callable[[F], F]: ...
 
 
 def model(function: F | None = None, /, **arguments: object) -> F | Callable[[F], F]:
     """Mark the one function of a file of models/ that makes the file's table.
 
-    The arguments are the keys of a SQL model's header. headrace reads them from the file's text,
+    The arguments are the keys of a SQL model's header, and `lineage`: column -> the "table.column"
+    names that it is made of. headrace reads them from the file's text,
     so they must be literals. The function stays what it was: call it as it is in tests.
 
     >>> @model(key="customer_id")

@@ -24,10 +24,12 @@ def project_option(function: Command) -> Command:
 
 
 def environment_option(function: Command) -> Command:
-    """Add `-e/--environment NAME`; None stands for the one of `headrace.toml`."""
+    """Add `-e/--env/--environment NAME`; None stands for the one of `headrace.toml`."""
     return click.option(
         "-e",
+        "--env",
         "--environment",
+        "environment",
         metavar="NAME",
         help="The environment; by default the one that headrace.toml names, else prod.",
     )(function)

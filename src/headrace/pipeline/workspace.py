@@ -14,6 +14,7 @@ from headrace.base.declarations import Project
 from headrace.base.moments import Moment
 from headrace.base.tables import Schema
 from headrace.pipeline.compile.cache import CompileCache
+from headrace.pipeline.compile.column_graph import ColumnGraph, column_graph
 from headrace.pipeline.compile.compiling import compile_project
 from headrace.pipeline.plan.manifests import make_contract
 from headrace.pipeline.plan.planning import make_plan
@@ -99,6 +100,21 @@ def plan_workspace(
         # columns that it has now. Once for each, whatever else might show others.
         told |= shown.keys()
         observed |= shown
+
+
+def trace_workspace(workspace: Workspace, environment: str) -> ColumnGraph:
+    """The column lineage of the project as its files are now; no raw file is looked at.
+
+    Args:
+        workspace: the project and its store.
+        environment: where the columns of Python models are taken from.
+
+    Raises:
+        ProjectError: the project does not compile.
+    """
+    cache = CompileCache.load(workspace.cache / "compiled.json")
+    observed = _published_schemas(workspace, environment)
+    return column_graph(compile_project(workspace.project, cache, observed), cache)
 
 
 def _shown_schemas(plan: Plan) -> dict[str, Schema]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.base.declarations import Frame, Partition, PythonFunction
+from headrace.base.declarations import ColumnOrigins, Frame, Partition, PythonFunction
+from headrace.base.errors import Place
 
 from .conftest import Load, ProblemsOf
 
@@ -160,7 +161,7 @@ MISTAKES = [
         HEAD + "@model(partitions={})\ndef m(): ...\n",
         (
             "3:8: `partitions` is not a key here; expected one of `key`, `columns`, `checks`, "
-            "`partition`, `volatile`, `allow_empty`, `description`; did you mean `partition`?"
+            "`partition`, `volatile`, `allow_empty`, `description`, `lineage`; did you mean `partition`?"
         ),
     ),
     (
@@ -189,3 +190,51 @@ def test_a_doubtful_escape_is_not_ours_to_warn_about(load: Load) -> None:
 @pytest.mark.parametrize("text", ["-" * 100_000 + "1\n", "(" * 1000, "a." * 10_000 + "b\n"])
 def test_no_depth_ends_the_process(problems_of: ProblemsOf, text: str) -> None:
     assert problems_of({"models/m.py": text}).startswith("models/m.py")
+
+
+def test_lineage_is_read_as_declared(load: Load) -> None:
+    text = (
+        "from headrace import model\nimport polars as pl\n"
+        "@model(\n"
+        "    lineage={\n"
+        '        "segment": ["orders.amount", "customers.city"],\n'
+        '        "name": "customers.name",\n'
+        '        "flat": [],\n'
+        "    }\n"
+        ")\n"
+        "def m(orders: pl.DataFrame, customers: pl.DataFrame): ...\n"
+    )
+    [model] = load({"models/m.py": text}).models
+    assert model.function is not None
+
+    def place(line: int, column: int) -> Place:
+        return Place("models/m.py", line, column)
+
+    assert model.function.lineage == (
+        ColumnOrigins(
+            "segment",
+            place(5, 9),
+            (("orders.amount", place(5, 21)), ("customers.city", place(5, 38))),
+        ),
+        ColumnOrigins("name", place(6, 9), (("customers.name", place(6, 17)),)),
+        ColumnOrigins("flat", place(7, 9), ()),
+    )
+
+
+def test_lineage_names_columns_with_their_tables(problems_of: ProblemsOf) -> None:
+    text = (
+        'from headrace import model\n@model(lineage={"a": ["amount", 3], "b": {}})\ndef m(): ...\n'
+    )
+    expected = "expected a column of an input, as in `orders.amount`"
+    assert problems_of({"models/m.py": text}).splitlines() == [
+        f"models/m.py:2:23: an entry of `a` is 'amount'; {expected}",
+        f"models/m.py:2:33: an entry of `a` is 3; {expected}",
+        f"models/m.py:2:42: `b` is a mapping; {expected}",
+    ]
+
+
+def test_a_sql_model_declares_no_lineage(problems_of: ProblemsOf) -> None:
+    text = "/*\nlineage: {a: orders.a}\n*/\nSELECT 1 AS a\n"
+    assert "`lineage` is not a key here; expected one of `key`" in problems_of(
+        {"models/m.sql": text}
+    )

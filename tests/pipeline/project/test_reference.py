@@ -12,8 +12,7 @@ from headrace.pipeline.project.checks import CHECK_KINDS, FILE_KEYS
 from headrace.pipeline.project.columns import COLUMN_KEYS
 from headrace.pipeline.project.endpoints import ENDPOINT_KEYS, PARAMETER_KEYS
 from headrace.pipeline.project.keys import Key
-from headrace.pipeline.project.models import MODEL_KEYS
-from headrace.pipeline.project.python_models import FRAMES
+from headrace.pipeline.project.python_models import FRAMES, PYTHON_MODEL_KEYS
 from headrace.pipeline.project.settings import RUN_KEYS, SERVE_KEYS, STORE_KEYS
 from headrace.pipeline.project.sources import SOURCE_KEYS
 
@@ -32,7 +31,7 @@ SECTIONS = {
     "[run]": names(RUN_KEYS),
     "[serve]": names(SERVE_KEYS),
     "Sources": names(SOURCE_KEYS),
-    "Models": names(MODEL_KEYS),
+    "Models": names(PYTHON_MODEL_KEYS),
     "Columns": names(COLUMN_KEYS),
     "Checks in a header": list(CHECK_KINDS),
     "Checks": names(FILE_KEYS),

@@ -21,6 +21,7 @@ from headrace.pipeline.compile.models import (
     compile_sql_model,
     deferred_model,
     read_model,
+    with_declared_lineage,
 )
 from headrace.pipeline.compile.ordering import build_order
 from headrace.pipeline.compile.sources import compile_source
@@ -123,7 +124,8 @@ class _Compiling:
             return None
         if reading.model.function is not None:
             root = self.project.root
-            relation = self._kept(compile_python_model(reading, root, self.analysis, self.observed))
+            made = self._kept(compile_python_model(reading, root, self.analysis, self.observed))
+            relation = made and self._kept(with_declared_lineage(made, found, self.names))
             moment = self.moment.text(reading.model.volatile)
             return relation and replace(relation, moment=moment)
         tables: dict[str, Schema] = {}

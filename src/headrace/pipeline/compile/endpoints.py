@@ -14,7 +14,7 @@ from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.checks import Compiled
 from headrace.pipeline.compile.models import duplicate_columns
 from headrace.pipeline.compile.pinning import endpoint_problems
-from headrace.pipeline.compile.queries import Answer, NameUse, Query, SqlText, place_in
+from headrace.pipeline.compile.queries import Answer, Lineage, NameUse, Query, SqlText, place_in
 from headrace.pipeline.compile.sourcing import source_columns, source_tables
 from headrace.pipeline.compile.tables import read_tables
 from headrace.pipeline.compile.values import fits, has_order, within
@@ -87,6 +87,23 @@ def _contract(
         lineage=source_columns(answer.bound.lineage, compiled.relations),
         sources=source_tables(tables, compiled.relations),
     )
+
+
+def field_lineage(endpoint: Endpoint, compiled: Compiled, analysis: Analysis) -> Lineage | None:
+    """Field -> the "table.column" names of the tables that an endpoint reads, of one that compiles.
+
+    None while the columns of one of those tables are unknown.
+    """
+    sql = SqlText(endpoint.place.file, endpoint.sql_line, endpoint.sql)
+    query = analysis.query(endpoint.sql)
+    tables, _ = read_tables(query, sql, compiled.names)
+    schemas = compiled.schemas(tables)
+    if schemas is None:
+        return None
+    types, _ = _declared_types(endpoint)
+    answer = analysis.answer(query, schemas, types)
+    assert not isinstance(answer, tuple), "an endpoint of the graph has been compiled before"
+    return answer.bound.lineage
 
 
 def _rule(parameter: Parameter) -> list[Part]:

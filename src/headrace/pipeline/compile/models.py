@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headrace.base.declarations import Model
@@ -125,6 +125,56 @@ def compile_python_model(
     return Relation(
         model.name, "model", model.place, recipe, reading.inputs, schema, model, lineage={}
     )
+
+
+def with_declared_lineage(
+    relation: Relation, tables: Mapping[str, Relation], names: TableNames
+) -> Relation | list[Problem]:
+    """A Python model with the lineage that it declares, or all that is wrong with that.
+
+    Args:
+        relation: the compiled model.
+        tables: those that it reads, at least, by name.
+        names: every table of the project.
+    """
+    model = relation.declaration
+    assert isinstance(model, Model)
+    assert model.function is not None
+    read = {name: tables[name] for name in relation.inputs}
+    problems: list[Problem] = []
+    lineage: dict[str, tuple[str, ...]] = {}
+    for declared in model.function.lineage:
+        column = _column_of(relation, declared.column, declared.place)
+        found = [_origin(text, place, read, names) for text, place in declared.origins]
+        problems.extend(each for each in [column, *found] if isinstance(each, Problem))
+        if not isinstance(column, Problem):
+            lineage[column] = tuple(sorted({each for each in found if isinstance(each, str)}))
+    return problems or replace(relation, lineage=lineage)
+
+
+def _origin(
+    text: str, place: Place, read: Mapping[str, Relation], names: TableNames
+) -> str | Problem:
+    """A declared "table.column" as the table spells it."""
+    written, _, column = text.partition(".")
+    table = names.find(written)
+    if table is None or table not in read:
+        fix = near_miss(written, read) or f"its inputs are {listed(read)}"
+        fix = "take it as a parameter" if table else fix
+        return Problem(place, f"lineage: the model does not read `{written}`", fix=fix)
+    found = _column_of(read[table], column, place)
+    return found if isinstance(found, Problem) else f"{table}.{found}"
+
+
+def _column_of(relation: Relation, column: str, place: Place) -> str | Problem:
+    """A column as its table spells it; as it is written while the table's are not known."""
+    if relation.schema is None:
+        return column
+    names = {each.name.lower(): each.name for each in relation.schema}
+    if column.lower() in names:
+        return names[column.lower()]
+    fix = near_miss(column, names.values()) or f"its columns are {listed(names.values())}"
+    return Problem(place, f"lineage: `{relation.name}` has no column `{column}`", fix=fix)
 
 
 def python_recipe(root: Path, model: Model, cache: CompileCache) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from headrace.base.declarations import Model
 from headrace.pipeline.compile.graph import Relation
 from headrace.pipeline.compile.queries import Lineage
 
@@ -27,7 +26,7 @@ def source_tables(tables: Iterable[str], relations: Mapping[str, Relation]) -> t
 def source_columns(lineage: Lineage, relations: Mapping[str, Relation]) -> Lineage:
     """Column -> the "table.column" names of sources that it derives from, through all models.
 
-    A Python model says nothing of its columns' inputs: there the way ends at its own column.
+    Where a Python model does not declare what its column is made of, the way ends there.
     """
     known: dict[str, frozenset[str]] = {}
 
@@ -35,7 +34,7 @@ def source_columns(lineage: Lineage, relations: Mapping[str, Relation]) -> Linea
         if column not in known:
             table, _, name = column.partition(".")
             relation = relations[table]
-            if relation.sql and isinstance(relation.declaration, Model):
+            if name in relation.lineage:
                 known[column] = frozenset().union(*map(ends, relation.lineage[name]))
             else:
                 known[column] = frozenset({column})

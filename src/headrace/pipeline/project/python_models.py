@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import EllipsisType
 from typing import TypeAlias
 
-from headrace.base.declarations import Frame, Model, PythonFunction, Value
+from headrace.base.declarations import ColumnOrigins, Frame, Model, PythonFunction, Value
 from headrace.base.errors import Place, Problem
 from headrace.base.names import listed, near_miss
 from headrace.pipeline.project.documents import (
@@ -20,7 +21,7 @@ from headrace.pipeline.project.documents import (
     Scalar,
     item_label,
 )
-from headrace.pipeline.project.keys import Problems, read_fields
+from headrace.pipeline.project.keys import Key, Problems, read_fields, report, unique_entries
 from headrace.pipeline.project.models import MODEL_KEYS, declared_model
 
 FRAMES: dict[str, Frame] = {
@@ -32,7 +33,28 @@ FRAMES: dict[str, Frame] = {
     "pandas.DataFrame": "pandas",
 }
 _DECORATOR = "headrace.model"
+_ORIGIN = re.compile(r"[^.]+\..+")
 _Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def declared_lineage(node: Node, problems: Problems) -> tuple[ColumnOrigins, ...]:
+    """A mapping of columns to the "table.column" names that each is made of."""
+    return tuple(
+        ColumnOrigins(key.text, key.place, tuple(_origins(value, problems)))
+        for key, value in unique_entries(node, problems)
+    )
+
+
+def _origins(node: Node, problems: Problems) -> Iterator[tuple[str, Place]]:
+    for item in node.items if isinstance(node, Items) else (node,):
+        if isinstance(item, Scalar) and _ORIGIN.fullmatch(item.text):
+            yield item.text, item.place
+        else:
+            report(problems, item, "a column of an input, as in `orders.amount`")
+
+
+LINEAGE = Key("lineage", declared_lineage)
+PYTHON_MODEL_KEYS = (*MODEL_KEYS, LINEAGE)
 
 
 def parse_python(text: str, file: str) -> ast.Module:
@@ -65,13 +87,16 @@ def read_python_model(name: str, file: str, text: str, problems: Problems) -> Mo
         imports = imported_names(tree)
         function, decorator = _model_function(name, file, tree, imports)
         fields = read_fields(
-            _arguments(decorator, file, problems), MODEL_KEYS, _place(function, file), problems
+            _arguments(decorator, file, problems),
+            PYTHON_MODEL_KEYS,
+            _place(function, file),
+            problems,
         )
     except Misread as exc:
         problems.append(exc.problem)
         return None
     inputs = tuple(_inputs(function, file, imports, problems))
-    made_by = PythonFunction(function.name, inputs)
+    made_by = PythonFunction(function.name, inputs, fields.get(LINEAGE, ()))
     return declared_model(name, _place(function, file), fields, made_by)
 
 
