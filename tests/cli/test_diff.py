@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from headrace.base.hashing import address
 from headrace.base.tables import Column
+from headrace.store.snapshots import Manifest, Snapshot
 from tests.cli.shops import REVENUE, Shop
 
 
@@ -60,6 +62,9 @@ def test_json_has_the_figures(changed: Shop) -> None:
         "rows_before": 1,
         "rows_after": None,
         "columns": [],
+        "recipe_changed": False,
+        "cells": [],
+        "cells_after": 0,
     }
     assert [change["detail"] for change in answer["api"]] == [
         "field revenue (DECIMAL(12,2)) removed",
@@ -84,6 +89,52 @@ def test_other_rows_of_the_same_number_are_a_difference(shop: Shop) -> None:
     shop.publish({"orders": "SELECT 1 AS id"})
     shop.publish({"orders": "SELECT 2 AS id"})
     assert "  changed  orders  1 row as before, but another" in shop.call("diff", "1", "2").stdout
+
+
+def _months(shop: Shop, *months: str) -> None:
+    """Publish `orders` with a cell for each raw file: "01=a" is the file 01.csv with content a."""
+    version = shop.version("orders", "SELECT 1 AS id")
+    [cell] = version.cells
+    cells = tuple(
+        replace(cell, label=f"{month[:2]}.csv", address=address("cell", month)) for month in months
+    )
+    head = shop.store.head("prod")
+    shop.store.publish(
+        "prod",
+        Snapshot({"orders": replace(version, cells=cells)}, Manifest("shop")),
+        parent=head.number if head else None,
+        reason="months",
+    )
+
+
+def test_the_cells_that_differ_are_named_by_their_files(shop: Shop) -> None:
+    _months(shop, "01=a", "02=a", "03=a")
+    _months(shop, "01=a", "02=b", "04=a")
+    assert shop.call("diff", "1", "2").stdout.splitlines()[2] == (
+        "  changed  orders  3 rows as before, but others; 3 cells of 3: 02.csv, 03.csv, 04.csv"
+    )
+    answer = json.loads(shop.call("diff", "1", "2", "--json").stdout)
+    assert answer["tables"][0]["cells"] == ["02.csv", "03.csv", "04.csv"]
+
+
+def test_many_cells_are_counted(shop: Shop) -> None:
+    _months(shop, *(f"{month:02}=a" for month in range(1, 13)))
+    _months(shop, "01=a", *(f"{month:02}=b" for month in range(2, 13)))
+    assert (
+        shop.call("diff", "1", "2")
+        .stdout.splitlines()[2]
+        .endswith("; 11 cells of 12: 02.csv, 03.csv, 04.csv and 8 more")
+    )
+
+
+def test_a_table_that_is_made_another_way_says_so(shop: Shop) -> None:
+    version = shop.version("orders", "SELECT 1 AS id")
+    for parent, recipe in ((None, "a"), (1, "b")):
+        snapshot = Snapshot({"orders": replace(version, recipe=recipe)}, Manifest("shop"))
+        shop.store.publish("prod", snapshot, parent=parent, reason=recipe)
+    assert shop.call("diff", "1", "2").stdout.splitlines()[2] == (
+        "  changed  orders  1 row as before; its recipe changed"
+    )
 
 
 def test_what_names_no_snapshot_is_the_users_mistake(shop: Shop) -> None:

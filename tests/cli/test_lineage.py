@@ -128,6 +128,14 @@ def test_a_python_model_that_never_ran_says_so_and_one_that_did_shows_what_is_no
     )
 
 
+def test_declaring_lineage_builds_nothing_again(root: Path) -> None:
+    call("run", "--project", str(root))
+    declared = SEGMENTS.replace("stores.city", "stores.store_id")
+    write_files(root, {"models/segments.py": declared})
+    assert call("run", "--project", str(root)).stdout.startswith("Nothing to do")
+    assert shown(root, "segments.city", "--up")[1] == "└── stores.store_id  source"
+
+
 def test_json_has_nodes_and_edges(root: Path) -> None:
     answer = json.loads("".join(shown(root, "revenue.revenue", "--json")))
     assert answer == {

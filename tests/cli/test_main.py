@@ -163,3 +163,11 @@ def test_no_color_is_heeded_even_on_a_terminal(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("NO_COLOR", "1")
     context = cli.make_context("headrace", ["status"])
     assert context.color is False
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_environment_is_named_the_same_way_in_every_command(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    spellings = [each.opts for each in command.params if each.name == "environment"]
+    assert spellings in ([], [["-e", "--env", "--environment"]])

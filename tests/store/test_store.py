@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -15,7 +16,18 @@ from headrace.base.clock import SetClock
 from headrace.base.errors import Conflict, CorruptObject, NotFound, StoreError, UsageError
 from headrace.store.snapshots import Manifest, PythonModule, Ref, Snapshot
 from headrace.store.store import Store
-from tests.store.disks import QuickDisk, build, content, publish, read, snapshot_of
+from tests.store.disks import (
+    Crash,
+    FaultyDisk,
+    PowerCutDisk,
+    QuickDisk,
+    build,
+    content,
+    faults,
+    publish,
+    read,
+    snapshot_of,
+)
 
 
 @pytest.fixture
@@ -197,3 +209,124 @@ def test_a_rollback_that_somebody_publishes_into_is_a_conflict(store: Store) -> 
     head = store.head("prod")
     assert head is not None
     assert read(store, head) == content(7)
+
+
+def test_a_promotion_is_a_new_step_with_the_content_of_the_other_environment(store: Store) -> None:
+    publish(store, 1)
+    dev = publish(store, 2, "dev")
+    before = _files(store.data_root) | _files(store.root / "objects")
+    ref = store.promote(dev, "prod", parent=1)
+    expected = replace(
+        dev, environment="prod", number=2, at=ref.at, reason="promoted from dev:1", run=""
+    )
+    assert ref == expected
+    assert store.head("prod") == ref
+    assert read(store, ref) == content(2)
+    assert _files(store.data_root) | _files(store.root / "objects") == before
+    assert store.rollback("prod").content == store.ref("prod", 1).content
+
+
+def test_a_promotion_may_be_the_first_step_of_an_environment(store: Store) -> None:
+    dev = publish(store, 1, "dev")
+    assert store.promote(dev, "prod", parent=None).number == 1
+    assert store.environments() == ["dev", "prod"]
+
+
+def test_a_promotion_of_what_is_published_already_is_refused(store: Store) -> None:
+    publish(store, 1)
+    dev = publish(store, 1, "dev")
+    with pytest.raises(UsageError) as caught:
+        store.promote(dev, "prod", parent=1)
+    assert str(caught.value) == (
+        "prod: nothing to promote: snapshot 1 is the same as dev:1 already"
+    )
+
+
+def test_a_promotion_to_itself_is_refused(store: Store) -> None:
+    with pytest.raises(UsageError) as caught:
+        store.promote(publish(store, 1), "prod", parent=1)
+    assert str(caught.value) == (
+        "prod: promoted to itself; expected two environments, such as `dev prod`"
+    )
+
+
+def test_a_promotion_of_a_damaged_snapshot_is_refused(store: Store) -> None:
+    first, dev = publish(store, 1), publish(store, 2, "dev")
+    (store.data_root / store.snapshot(dev).tables["orders"].files[0].path).unlink()
+    with pytest.raises(StoreError, match="missing, or of another size"):
+        store.promote(dev, "prod", parent=1)
+    assert store.head("prod") == first
+
+
+def test_a_promotion_of_a_step_that_is_gone_is_refused(store: Store) -> None:
+    dev = publish(store, 1, "dev")
+    (store.root / "refs" / "dev" / "1").unlink()
+    with pytest.raises(NotFound, match="dev: nothing is published"):
+        store.promote(dev, "prod", parent=None)
+    assert store.head("prod") is None
+
+
+def test_a_promotion_over_another_head_than_was_looked_at_is_a_conflict(store: Store) -> None:
+    publish(store, 1)
+    dev = publish(store, 2, "dev")
+    publish(store, 3)
+    with pytest.raises(Conflict, match="snapshot 2 is published; expected snapshot 1"):
+        store.promote(dev, "prod", parent=1)
+
+
+def test_a_promotion_that_somebody_publishes_into_is_a_conflict(store: Store) -> None:
+    publish(store, 1)
+    dev = publish(store, 2, "dev")
+    with pytest.raises(Conflict, match="snapshot 2 is published; expected snapshot 1"):
+        Store.open(store.root, disk=_LateDisk(store)).promote(dev, "prod", parent=1)
+    head = store.head("prod")
+    assert head is not None
+    assert read(store, head) == content(7)
+
+
+@pytest.mark.parametrize("fault", faults(), ids=str)
+def test_a_promotion_that_the_disk_stops_is_whole_or_has_not_happened(
+    tmp_path: Path, fault: dict[str, object]
+) -> None:
+    """At whichever operation it stops, readers find the old snapshot or the new one, whole."""
+    stopped_at = 0
+    while True:
+        stopped_at += 1
+        store = Store.open(tmp_path / f"store{stopped_at}", disk=QuickDisk())
+        publish(store, 1)
+        dev = publish(store, 2, "dev")
+        disk = FaultyDisk(fail_at=stopped_at, **fault)  # type: ignore[arg-type] # fields by name
+        with contextlib.suppress(Crash, StoreError):
+            Store.open(store.root, disk=disk).promote(dev, "prod", parent=1)
+        head = store.head("prod")
+        assert head is not None
+        assert read(store, head) == content(head.number)
+        dev_head = store.head("dev")
+        assert dev_head == dev
+        if len(disk.done) < stopped_at:
+            assert head.number == 2
+            break
+    assert stopped_at > 3
+
+
+def test_a_power_cut_anywhere_in_a_promotion_leaves_old_or_new(tmp_path: Path) -> None:
+    """Whatever the disk had confirmed: and once the promotion has returned, it is the new one."""
+    point, returned = 0, False
+    while not returned:
+        point += 1
+        disk = PowerCutDisk()
+        store = Store.open(tmp_path / str(point), disk=disk)
+        publish(store, 1)
+        dev = publish(store, 2, "dev")
+        disk.done.clear()
+        disk.fail_at = point
+        with contextlib.suppress(Crash):
+            store.promote(dev, "prod", parent=1)
+            returned = True
+        disk.cut(store.root)
+        again = Store.open(store.root)
+        head = again.head("prod")
+        assert head is not None
+        assert read(again, head) == content(head.number)
+        assert head.number == 2 or not returned
+    assert point > 3

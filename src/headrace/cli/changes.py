@@ -14,20 +14,37 @@ from headrace.pipeline.plan.plans import ContractChange
 from headrace.store.snapshots import Snapshot
 
 Kind: TypeAlias = Literal["added", "removed", "changed"]
+_CELLS_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class TableChange:
-    """How one table differs: rows before and after (None where there is no table), columns."""
+    """How one table differs.
+
+    Attributes:
+        table: its name.
+        kind: whether it is there before and after.
+        rows_before, rows_after: None where there is no table.
+        columns: in words, how its columns differ.
+        recipe_changed: whether it is made by another contract, SQL or code.
+        cells: the partitions, or raw files, whose rows differ, sorted; () when the whole table was
+            made another way, and for a table that is one piece.
+        cells_after: how many of them the table has now.
+    """
 
     table: str
     kind: Kind
     rows_before: int | None
     rows_after: int | None
     columns: tuple[str, ...] = ()
+    recipe_changed: bool = False
+    cells: tuple[str, ...] = ()
+    cells_after: int = 0
 
     def __str__(self) -> str:
-        return "; ".join([_rows(self.rows_before, self.rows_after), *self.columns])
+        recipe = ["its recipe changed"] if self.recipe_changed else []
+        cells = [_cells(self.cells, self.cells_after)] if self.cells else []
+        return "; ".join([_rows(self), *recipe, *cells, *self.columns])
 
 
 def table_changes(before: Snapshot, after: Snapshot) -> tuple[TableChange, ...]:
@@ -44,10 +61,31 @@ def _table_change(name: str, old: Version | None, new: Version | None) -> TableC
         return TableChange(name, "added", None, new.rows if new else 0)
     if new is None:
         return TableChange(name, "removed", old.rows, None)
-    if old.address == new.address:
+    if old.address == new.address or (new.kind == "quarantine" and not old.rows + new.rows):
         return None
     columns = tuple(_column_changes(old.schema, new.schema))
-    return TableChange(name, "changed", old.rows, new.rows, columns)
+    recipe_changed = old.recipe != new.recipe
+    before, after = _pieces(old), _pieces(new)
+    differing = {each for each in before | after if before.get(each) != after.get(each)}
+    return TableChange(
+        name,
+        "changed",
+        old.rows,
+        new.rows,
+        columns,
+        recipe_changed=recipe_changed,
+        cells=() if recipe_changed else tuple(sorted(differing - {""})),
+        cells_after=len(after),
+    )
+
+
+def _pieces(version: Version) -> dict[str, set[str]]:
+    """What the cells of a table are pieces of, its partitions or raw files -> their addresses."""
+    found: dict[str, set[str]] = {}
+    for cell in version.cells:
+        piece = cell.label if cell.partition is None else cell.partition
+        found.setdefault(piece, set()).add(cell.address)
+    return found
 
 
 def _column_changes(before: Iterable[Column], after: Iterable[Column]) -> Iterator[str]:
@@ -60,9 +98,18 @@ def _column_changes(before: Iterable[Column], after: Iterable[Column]) -> Iterat
             yield f"column {name}: {kind} becomes {new[name]}"
 
 
-def _rows(before: int | None, after: int | None) -> str:
+def _cells(names: tuple[str, ...], cells_after: int) -> str:
+    more = f" and {len(names) - _CELLS_NAMED} more" if len(names) > _CELLS_NAMED else ""
+    shown = ", ".join(names[:_CELLS_NAMED])
+    return f"{counted(len(names), 'cell')} of {count(cells_after)}: {shown}{more}"
+
+
+def _rows(change: TableChange) -> str:
+    before, after = change.rows_before, change.rows_after
     if before is None or after is None:
         return counted((before if after is None else after) or 0, "row")
+    if before == after and change.recipe_changed:
+        return f"{counted(after, 'row')} as before"
     if before == after:
         return f"{counted(after, 'row')} as before, but {'another' if after == 1 else 'others'}"
     sign = "+" if after > before else "−"

@@ -32,6 +32,8 @@ COMMANDS = {
     "status": "Show what is published and how the last runs went.",
     "snapshots": "List what was published, newest first.",
     "diff": "Compare two snapshots or environments.",
+    "environments": "List what each environment shows.",
+    "promote": "Publish in one environment what another shows.",
     "rollback": "Publish an older snapshot again.",
     "sources": "Infer the contract of raw files.",
     "doctor": "Check the installation and the store.",

@@ -135,7 +135,7 @@ class Ref:
     """One published step of an environment: `number` counts from 1 and never repeats.
 
     `snapshot` is the address of the snapshot object; `content` is `Snapshot.content`; `at` is
-    ISO 8601 UTC; `run` is the run that published it, "" for a rollback.
+    ISO 8601 UTC; `run` is the run that published it, "" for a rollback or a promotion.
     """
 
     environment: str

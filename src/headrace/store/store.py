@@ -177,6 +177,35 @@ class Store:
             self._refs.append(step)
         return step
 
+    def promote(self, source: Ref, environment: str, *, parent: int | None) -> Ref:
+        """Publish in one environment what another one shows; no data is read or copied.
+
+        Args:
+            source: a step of the other environment.
+            environment: where it is published, as the next step.
+            parent: number of the head there that was looked at; None when nothing is published.
+
+        Raises:
+            UsageError: both are the same environment, or its head has the same content already.
+            NotFound: the step is gone.
+            Conflict, OutcomeUnknown, StoreError: as for `publish`.
+        """
+        self._require_another(source, environment)
+        with locked(self._sweep_lock):
+            self._require_head(environment, parent)
+            self.ref(source.environment, source.number)
+            self._require_content(self.snapshot(source))
+            step = replace(
+                source,
+                environment=environment,
+                number=(parent or 0) + 1,
+                at=format_time(self.clock.now()),
+                reason=f"promoted from {source.environment}:{source.number}",
+                run="",
+            )
+            self._refs.append(step)
+        return step
+
     # Data
 
     def new_data_path(self, table: str) -> Path:
@@ -317,6 +346,19 @@ class Store:
         number = head.number if head else None
         if number != parent:
             raise conflict(environment, number, parent)
+
+    def _require_another(self, source: Ref, environment: str) -> None:
+        """Make sure that publishing `source` in an environment changes what is seen there."""
+        if source.environment == environment:
+            raise UsageError(
+                f"{environment}: promoted to itself; expected two environments, such as `dev prod`"
+            )
+        head = self.head(environment)
+        if head and head.content == source.content:
+            raise UsageError(
+                f"{environment}: nothing to promote: snapshot {head.number} is the same as "
+                f"{source.environment}:{source.number} already"
+            )
 
     def _require_content(self, snapshot: Snapshot) -> None:
         """Make sure that a reader will find every file: nothing may dangle, whatever happened."""
