@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO ?= demo-project
 
-.PHONY: help install demo test check fix bench clean
+.PHONY: help install demo test soak check fix bench clean
 
 help:
 	@echo "make demo    create the demo project, run it and serve it"
 	@echo "make test    the whole test suite"
+	@echo "make soak    the locality proof against 50,000 random models"
 	@echo "make check   formatting, lint, types, import order"
 	@echo "make fix     format and repair what can be repaired"
 	@echo "make bench   the figures of docs/benchmarks.md"
@@ -30,6 +31,9 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto $(TESTS)
+
+soak: $(STAMP)
+	HEADRACE_SOAK=50000 $(BIN)/python -m pytest -n 0 -s tests/pipeline/compile/test_locality_property.py
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -190,11 +190,26 @@ class PythonFunction:
 
 
 @dataclass(frozen=True, slots=True)
+class InputNeed:
+    """What a partitioned model's header says of one table that it reads.
+
+    `need` is "whole": a cell depends on all of it; or "latest": a cell reads all of it, and is not
+    built again when it changes.
+    """
+
+    table: str
+    need: Literal["whole", "latest"]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """One derived table: a SELECT (`sql`), or a Python function (`function`), never both.
 
     `sql` is the text after the header, `sql_line` the line of the file on which it starts.
     `volatile` is how long what it takes from the clock holds.
+    `lookback` counts partitions of the model before its own that a cell needs, too; it and
+    `inputs` say something of a model with a `partition` only.
     """
 
     name: str
@@ -207,6 +222,8 @@ class Model:
     checks: tuple[CheckDeclaration, ...] = ()
     partition: Partition | None = None
     volatile: Volatile = ""
+    lookback: int = 0
+    inputs: tuple[InputNeed, ...] = ()
     allow_empty: bool = False
     description: str = ""
 

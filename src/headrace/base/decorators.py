@@ -21,6 +21,8 @@ def model(
     checks: Sequence[Mapping[str, object]] = ...,
     partition: Mapping[str, str] = ...,
     volatile: str = ...,
+    lookback: str | int = ...,
+    inputs: Mapping[str, str] = ...,
     allow_empty: bool = ...,
     description: str = ...,
     lineage: Mapping[str, str | Sequence[str]] = ...,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 
-from headrace.base.hashing import address
+from headrace.base.hashing import Part, address
+from headrace.base.partitions import Split
 from headrace.base.tables import Schema
 from headrace.pipeline.compile.cache import CompileCache
-from headrace.pipeline.compile.queries import Analyst, Answer, Bound, Mistake, Query
+from headrace.pipeline.compile.queries import Analyst, Answer, Bound, Mistake, Proof, Query
 
 
 class Analysis:
@@ -42,6 +43,29 @@ class Analysis:
             return known
         found = self.analyst().answer(query.statement, tables, types)
         return found if isinstance(found, tuple) else self.cache.keep_answer(key, found)
+
+    def prove(
+        self,
+        query: Query,
+        tables: Mapping[str, Schema],
+        splits: Mapping[str, Split],
+        result: Split,
+    ) -> Proof:
+        """Whether a query that binds can be built cell by cell.
+
+        Args:
+            tables: the columns of every table that it reads.
+            splits: those tables of which a cell is to need the same cells only.
+            result: what the cells of the result are told apart by. A partition of time may be
+                coarser than that of a table; keys are compared column by column.
+        """
+        asked = {name: [split.by, *split.columns] for name, split in splits.items()}
+        wanted: list[Part] = [result.by, *result.columns]
+        key = address("proof", query.statement, _columns(tables), asked, wanted)
+        if (known := self.cache.proof(key)) is not None:
+            return known
+        found = self.analyst().prove(query.statement, tables, splits, result)
+        return self.cache.keep_proof(key, found)
 
     def analyst(self) -> Analyst:
         """The engine's side, made at the first call."""

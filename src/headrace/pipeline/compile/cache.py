@@ -14,10 +14,10 @@ from pathlib import Path
 
 import msgspec
 
-from headrace.pipeline.compile.queries import Answer, Bound, ModuleFacts, Query
+from headrace.pipeline.compile.queries import Answer, Bound, ModuleFacts, Proof, Query
 
 # Part of every file: raise it when the compiler learns more, or something else, from a text.
-_FORMAT = 2
+_FORMAT = 3
 
 
 class _Entries(msgspec.Struct):
@@ -27,6 +27,7 @@ class _Entries(msgspec.Struct):
     queries: dict[str, Query] = {}
     bindings: dict[str, Bound] = {}
     answers: dict[str, Answer] = {}
+    proofs: dict[str, Proof] = {}
     modules: dict[str, ModuleFacts] = {}
 
 
@@ -88,6 +89,16 @@ class CompileCache:
         """Remember an endpoint's query."""
         self._used.answers[key] = answer
         return answer
+
+    def proof(self, key: str) -> Proof | None:
+        """Whether a query is partition-local, if that is known."""
+        found = self._used.proofs.get(key) or self._found.proofs.get(key)
+        return found and self.keep_proof(key, found)
+
+    def keep_proof(self, key: str, proof: Proof) -> Proof:
+        """Remember whether a query is partition-local."""
+        self._used.proofs[key] = proof
+        return proof
 
     def module(self, key: str) -> ModuleFacts | None:
         """What a Python file says, if that is known."""

@@ -122,19 +122,16 @@ class _Compiling:
         """A model's relation; None when it or one of its inputs is broken."""
         if any(name not in found for name in reading.inputs):
             return None
+        inputs = {name: found[name] for name in reading.inputs}
         if reading.model.function is not None:
-            root = self.project.root
-            made = self._kept(compile_python_model(reading, root, self.analysis, self.observed))
+            at = (self.project.root, self.analysis)
+            made = self._kept(compile_python_model(reading, inputs, self.observed, at))
             relation = made and self._kept(with_declared_lineage(made, found, self.names))
             moment = self.moment.text(reading.model.volatile)
             return relation and replace(relation, moment=moment)
-        tables: dict[str, Schema] = {}
-        for name in reading.inputs:
-            schema = found[name].schema
-            if schema is None:
-                return deferred_model(reading)
-            tables[name] = schema
-        return self._kept(compile_sql_model(reading, tables, self.analysis, self.moment))
+        if any(relation.schema is None for relation in inputs.values()):
+            return deferred_model(reading)
+        return self._kept(compile_sql_model(reading, inputs, self.analysis, self.moment))
 
     def _kept(self, result: T | list[Problem]) -> T | None:
         if isinstance(result, list):

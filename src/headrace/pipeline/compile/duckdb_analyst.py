@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -11,13 +12,15 @@ import msgspec
 from headrace.base.hashing import address
 from headrace.base.moments import EPOCH
 from headrace.base.names import quote
+from headrace.base.partitions import Split
 from headrace.base.tables import Column, Schema
 from headrace.engines.duckdb import DuckDBEngine, described
 from headrace.pipeline.compile.lineage import trace
+from headrace.pipeline.compile.locality import Claim, prove
 from headrace.pipeline.compile.parameters import Use, merged, uses
 from headrace.pipeline.compile.pinning import pinned
 from headrace.pipeline.compile.probing import probes
-from headrace.pipeline.compile.queries import Answer, Bound, Mistake, NameUse, Query
+from headrace.pipeline.compile.queries import Answer, Bound, Mistake, NameUse, Proof, Query
 from headrace.pipeline.compile.refusals import refused, refused_names
 from headrace.pipeline.compile.statements import (
     faithful,
@@ -38,6 +41,8 @@ from headrace.pipeline.compile.trees import (
 from headrace.pipeline.compile.volatility import volatile_functions, volatile_names
 
 _DESCRIBE = "DESCRIBE "
+_FUNCTIONS = "SELECT lower(function_name), function_type, macro_definition FROM duckdb_functions()"
+_WORD = re.compile(r"\w+")
 # DuckDB lists every overload of a function as candidates: for `+` that is three screens.
 _HINT_LENGTH = 300
 
@@ -51,6 +56,7 @@ class DuckDBAnalyst:
         self._connection.execute("SET errors_as_json = true")
         self._tables: dict[str, Schema] = {}
         self._statements: dict[str, Node] = {}
+        self._aggregate_names: frozenset[str] = frozenset()
 
     def parse(self, sql: str) -> Query:
         """What the text alone says. A text that does not parse is a Query with its mistake."""
@@ -78,6 +84,22 @@ class DuckDBAnalyst:
             return schema
         bound = self._traced(sql, self._statement(sql)["node"], tables, schema)
         return bound if isinstance(bound, Mistake) else self._pinnable(sql, bound, tables)
+
+    def prove(
+        self, sql: str, tables: Mapping[str, Schema], splits: Mapping[str, Split], result: Split
+    ) -> Proof:
+        """Whether a query that binds can be built cell by cell; see `locality.prove`."""
+        tree = self._statement(sql)["node"]
+        return prove(Claim(sql, tree, tables, splits, result), self._aggregates())
+
+    def _aggregates(self) -> frozenset[str]:
+        """The names of all aggregate functions, and of the macros that call one."""
+        if not self._aggregate_names:
+            rows = self._connection.execute(_FUNCTIONS).fetchall()
+            names = {name for name, kind, _ in rows if kind == "aggregate"}
+            macros = {name for name, _, body in rows if body and names & set(_WORD.findall(body))}
+            self._aggregate_names = frozenset(names | macros)
+        return self._aggregate_names
 
     def answer(
         self, sql: str, tables: Mapping[str, Schema], types: Mapping[str, str]

@@ -11,14 +11,16 @@ from headrace.base.errors import Place, Problem
 from headrace.base.hashing import Part, address
 from headrace.base.moments import Moment
 from headrace.base.names import listed, near_miss, quote
+from headrace.base.partitions import split_of
 from headrace.base.tables import Column, Schema
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.cache import CompileCache, engine_version
 from headrace.pipeline.compile.graph import Relation
+from headrace.pipeline.compile.localities import model_locality
 from headrace.pipeline.compile.partitioning import partition_problems
 from headrace.pipeline.compile.pinning import needless, pinned_sql, volatile_problems
 from headrace.pipeline.compile.python_code import broken_code, code_address
-from headrace.pipeline.compile.queries import Bound, Mistake, Query, SqlText, place_in
+from headrace.pipeline.compile.queries import Bound, Mistake, Query, place_in, sql_of
 from headrace.pipeline.compile.stored_types import cast_hint, stored_type
 from headrace.pipeline.compile.tables import TableNames, read_tables
 
@@ -30,11 +32,6 @@ class Reading:
     model: Model
     inputs: tuple[str, ...]
     query: Query | None
-
-
-def sql_of(model: Model) -> SqlText:
-    """The SQL of a model as a text with a place."""
-    return SqlText(model.place.file, model.sql_line, model.sql)
 
 
 def read_model(
@@ -73,11 +70,19 @@ def _read_python(model: Model, names: TableNames) -> tuple[Reading, list[Problem
 
 
 def compile_sql_model(
-    reading: Reading, tables: Mapping[str, Schema], analysis: Analysis, moment: Moment
+    reading: Reading, inputs: Mapping[str, Relation], analysis: Analysis, moment: Moment
 ) -> Relation | list[Problem]:
-    """The relation of a SQL model whose inputs' columns are known, or all that is wrong."""
+    """The relation of a SQL model whose inputs' columns are known, or all that is wrong.
+
+    Args:
+        reading: the model.
+        inputs: the relations that it reads, by name.
+        analysis: what knows its query.
+        moment: what it takes from the clock.
+    """
     model, query = reading.model, reading.query
     assert query is not None
+    tables = {name: relation.schema or () for name, relation in inputs.items()}
     bound = analysis.bind(query, tables)
     if isinstance(bound, Mistake):
         return [bound.problem(sql_of(model))]
@@ -86,6 +91,9 @@ def compile_sql_model(
     problems += [*_output_problems(model, bound), *contract_problems(model, bound.schema)]
     if problems:
         return problems
+    locality = model_locality(model, inputs, query, analysis)
+    if isinstance(locality, list):
+        return locality
     statement = pinned_sql(query.statement, bound, model.volatile, moment)
     schema = tuple(Column(column.name, stored_type(column.type)) for column in bound.schema)
     return Relation(
@@ -99,6 +107,8 @@ def compile_sql_model(
         sql=_stored_sql(statement, bound.schema, schema),
         lineage=bound.lineage,
         moment=moment.text(model.volatile),
+        split=split_of(model.partition),
+        locality=locality,
     )
 
 
@@ -109,10 +119,20 @@ def deferred_model(reading: Reading) -> Relation:
 
 
 def compile_python_model(
-    reading: Reading, root: Path, analysis: Analysis, observed: Mapping[str, Schema]
+    reading: Reading,
+    inputs: Mapping[str, Relation],
+    observed: Mapping[str, Schema],
+    at: tuple[Path, Analysis],
 ) -> Relation | list[Problem]:
-    """The relation of a Python model: its columns as declared, or as it last returned them."""
-    model = reading.model
+    """The relation of a Python model: its columns as declared, or as it last returned them.
+
+    Args:
+        reading: the model.
+        inputs: the relations that it reads, by name; their columns need not be known.
+        observed: recipe -> the columns that its function returned when it last ran.
+        at: the project's folder, and what knows its files.
+    """
+    model, (root, analysis) = reading.model, at
     try:
         recipe = python_recipe(root, model, analysis.cache)
     except SyntaxError as exc:
@@ -122,8 +142,19 @@ def compile_python_model(
         schema = tuple(Column(column.name, column.type) for column in model.columns)
     if schema is not None and (problems := list(contract_problems(model, schema))):
         return problems
+    locality = model_locality(model, inputs, None, analysis)
+    if isinstance(locality, list):
+        return locality
     return Relation(
-        model.name, "model", model.place, recipe, reading.inputs, schema, model, lineage={}
+        name=model.name,
+        kind="model",
+        place=model.place,
+        recipe=recipe,
+        inputs=reading.inputs,
+        schema=schema,
+        declaration=model,
+        split=split_of(model.partition),
+        locality=locality,
     )
 
 

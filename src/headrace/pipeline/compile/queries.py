@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+from headrace.base.declarations import Model
 from headrace.base.errors import Place, Problem
+from headrace.base.partitions import Split
 from headrace.base.tables import Schema
 
 Lineage: TypeAlias = Mapping[str, tuple[str, ...]]
@@ -20,6 +22,11 @@ class SqlText:
     file: str
     line: int
     text: str
+
+
+def sql_of(model: Model) -> SqlText:
+    """The SQL of a model as a text with a place."""
+    return SqlText(model.place.file, model.sql_line, model.sql)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,40 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """A clause by which a cell of a query needs more than the same cells of its inputs.
+
+    Attributes:
+        line, column: its place relative to the SQL text; both count from 1.
+        reason: what the clause does, as a sentence without its full stop.
+        tables: the partitioned tables whose rows it mixes, sorted.
+        always: whether it stays wrong when a cell may look back.
+    """
+
+    line: int
+    column: int
+    reason: str
+    tables: tuple[str, ...]
+    always: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Whether a query is partition-local: it is, when nothing is refused.
+
+    `untraced`: the result's own partition column is not known to tell the partition of its inputs.
+    """
+
+    refusals: tuple[Refusal, ...] = ()
+    untraced: Refusal | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether a cell of the result needs just the same cells of its inputs."""
+        return not self.refusals and self.untraced is None
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
     """Code of one name, and the names that it uses with their attributes: "rates.RATE"."""
 
@@ -168,6 +209,12 @@ class Analyst(Protocol):
 
     def bind(self, sql: str, tables: Mapping[str, Schema]) -> Bound | Mistake:
         """The columns of a query that parses, or why it has none."""
+        ...
+
+    def prove(
+        self, sql: str, tables: Mapping[str, Schema], splits: Mapping[str, Split], result: Split
+    ) -> Proof:
+        """Whether a query that binds can be built cell by cell; see `locality.prove`."""
         ...
 
     def answer(

@@ -37,7 +37,7 @@ _SOURCE_FIX = "declare a source for it in sources/ and read that"
 def refused(text: str, tree: Node) -> list[Mistake]:
     """Everything in a query that reads outside the project, changes data or cannot be repeated."""
     return [
-        Mistake(*_position(text, node), found, fix=fix)
+        Mistake(*position(text, node), found, fix=fix)
         for node in walk(tree)
         for found, fix in _reasons(node)
     ]
@@ -50,11 +50,12 @@ def refused_names(text: str, unresolved: Sequence[Node]) -> list[Mistake]:
         name = node["column_names"][0].lower()
         if name in _BARE_SESSION:
             why, fix = f"`{name}` reads the session, not the project", "write the value itself"
-            found.append(Mistake(*_position(text, node), why, fix=fix))
+            found.append(Mistake(*position(text, node), why, fix=fix))
     return found
 
 
-def _position(text: str, node: Node) -> tuple[int, int]:
+def position(text: str, node: Node) -> tuple[int, int]:
+    """Line and column at which a node of a text's tree starts; (0, 0) when the tree has none."""
     at = location(node)
     if at is None:
         at = next((found for each in walk(node) if (found := location(each)) is not None), None)

@@ -7,6 +7,7 @@ from typing import cast
 from headrace.base.declarations import Model, PythonFunction
 from headrace.base.errors import Place
 from headrace.base.moments import Volatile
+from headrace.pipeline.project.cells import input_needs, lookback, read_needs
 from headrace.pipeline.project.checks import check_entries
 from headrace.pipeline.project.columns import ColumnRules, key_columns, model_columns, partition
 from headrace.pipeline.project.headers import SqlFile, read_sql
@@ -16,23 +17,40 @@ KEY = Key("key", key_columns)
 COLUMNS = Key("columns", model_columns)
 CHECKS = Key("checks", check_entries)
 PARTITION = Key("partition", partition)
+LOOKBACK = Key("lookback", lookback)
+INPUTS = Key("inputs", input_needs)
 ALLOW_EMPTY = Key("allow_empty", flag)
 DESCRIPTION = Key("description", text)
 
-MODEL_KEYS = (KEY, COLUMNS, CHECKS, PARTITION, VOLATILE, ALLOW_EMPTY, DESCRIPTION)
+MODEL_KEYS = (
+    KEY,
+    COLUMNS,
+    CHECKS,
+    PARTITION,
+    VOLATILE,
+    LOOKBACK,
+    INPUTS,
+    ALLOW_EMPTY,
+    DESCRIPTION,
+)
 
 
 def read_model(name: str, file: str, text: str, problems: Problems) -> Model:
     """A SQL file of models/ as a declaration."""
     sql = read_sql(text, file, MODEL_KEYS, problems)
-    return declared_model(name, Place(file, 1), sql.fields, sql)
+    return declared_model(name, Place(file, 1), sql.fields, sql, problems)
 
 
 def declared_model(
-    name: str, place: Place, fields: Fields, made_by: SqlFile | PythonFunction
+    name: str,
+    place: Place,
+    fields: Fields,
+    made_by: SqlFile | PythonFunction,
+    problems: Problems,
 ) -> Model:
     """A model from its fields and from the SQL or the function that makes it."""
     rules = fields.get(COLUMNS, ColumnRules())
+    needs = read_needs(fields, (PARTITION, LOOKBACK, INPUTS), problems)
     return Model(
         name=name,
         place=place,
@@ -44,6 +62,8 @@ def declared_model(
         checks=(*rules.references, *fields.get(CHECKS, ())),
         partition=fields.optional(PARTITION),
         volatile=cast("Volatile", fields.get(VOLATILE, "")),
+        lookback=needs.lookback,
+        inputs=needs.inputs,
         allow_empty=fields.get(ALLOW_EMPTY, False),
         description=fields.get(DESCRIPTION, ""),
     )

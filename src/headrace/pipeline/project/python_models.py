@@ -97,7 +97,7 @@ def read_python_model(name: str, file: str, text: str, problems: Problems) -> Mo
         return None
     inputs = tuple(_inputs(function, file, imports, problems))
     made_by = PythonFunction(function.name, inputs, fields.get(LINEAGE, ()))
-    return declared_model(name, _place(function, file), fields, made_by)
+    return declared_model(name, _place(function, file), fields, made_by, problems)
 
 
 def imported_names(tree: ast.Module) -> dict[str, str]:
