@@ -127,7 +127,7 @@ def test_a_late_edit_builds_its_own_hour_only(lines: list[bytes], tmp_path: Path
             for cell in shop.published().tables[name].cells
             if (cell.partition, cell.address) not in before[name]
         ]
-        for name in ("edits__landed", "edits")
+        for name in ("edits__landed", "edits", "hourly")
     }
-    assert hours["edits"] == hours["edits__landed"]
+    assert hours["edits"] == hours["hourly"] == hours["edits__landed"]
     assert len(hours["edits"]) == 1

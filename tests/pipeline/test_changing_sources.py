@@ -298,3 +298,75 @@ def states_of(snapshots: dict[int, dict[int, str]]) -> list[tuple[object, ...]]:
         if current is not None:
             found.append((number, "a", current[0], current[1], current[1], None))
     return sorted(found, key=str)
+
+
+# Models of a key
+
+
+KEYED = """\
+/*
+key: [number, shop]
+*/
+SELECT id AS number, shop, upper(city) AS city, "at" FROM customers WHERE "at" > 0
+"""
+
+
+def test_a_model_of_the_same_key_is_built_in_the_same_parts(shop: Shop) -> None:
+    shop.write("models/named.sql", KEYED)
+    write_batch(shop, "1", [Change("I", number, "a", "Oslo", number) for number in range(1, 200)])
+    shop.run()
+    before = parts(shop, "named")
+    assert len(before) > 50
+    write_batch(shop, "2", [Change("U", 7, "a", "Rome", 1000), Change("D", 9, "a", "", 1001)])
+    assert shop.run().failures == ()
+    changed = {label for label, _ in parts(shop, "named") - before}
+    landed = shop.published().tables["customers__landed"].cells
+    assert changed == {cell.partition for cell in landed if cell.label == "data/2.csv"}
+    found = rows(shop, "named")
+    assert len(found) == 198
+    assert (7, "a", "ROME", 1000) in found
+    assert [row for row in found if row[0] == 9] == []
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "/*\nkey: [shop, number]\n*/\nSELECT id AS number, shop FROM customers\n",
+        "/*\nkey: [number, shop]\n*/\nSELECT id + 1 AS number, shop FROM customers\n",
+        "/*\nkey: [number, shop]\n*/\nSELECT id::bigint AS number, shop FROM customers\n",
+        "/*\nkey: city\n*/\nSELECT city, count(*) AS number FROM customers GROUP BY ALL\n",
+        (
+            "/*\nkey: [number, shop]\n*/\nSELECT id AS number, shop, count(*) OVER () AS n"
+            " FROM customers\n"
+        ),
+        "SELECT id AS number, shop FROM customers\n",
+    ],
+)
+def test_a_model_whose_rows_are_not_certain_to_keep_their_key_is_built_whole(
+    shop: Shop, sql: str
+) -> None:
+    """The order of the key's columns, and their types, decide in which part a key lies."""
+    shop.write("models/named.sql", sql)
+    write_batch(shop, "1", [Change("I", 1, "a", "Oslo", 1), Change("I", 2, "b", "Rome", 2)])
+    assert shop.run().failures == ()
+    assert [label for label, _ in parts(shop, "named")] == [None]
+
+
+def test_a_model_over_a_model_of_the_key_and_a_plain_table_is_built_in_parts(shop: Shop) -> None:
+    shop.write("models/named.sql", KEYED)
+    shop.write("sources/shops.yaml", "files: shops.csv\ncolumns: {shop: text, street: text}\n")
+    shop.write("shops.csv", "shop,street\na,North\nb,South\n")
+    shop.write(
+        "models/placed.sql",
+        "/*\nkey: [number, shop]\n*/\nSELECT number, named.shop, max(street) AS street"
+        " FROM named JOIN shops USING (shop) GROUP BY ALL\n",
+    )
+    write_batch(shop, "1", [Change("I", number, "a", "Oslo", number) for number in range(1, 100)])
+    assert shop.run().failures == ()
+    before = parts(shop, "placed")
+    write_batch(shop, "2", [Change("U", 7, "a", "Rome", 1000)])
+    assert shop.run().failures == ()
+    assert len(parts(shop, "placed") - before) == 1
+    shop.write("shops.csv", "shop,street\na,East\nb,South\n")
+    assert shop.run().failures == ()
+    assert len(parts(shop, "placed") - before) == len(before)

@@ -5,7 +5,7 @@ For a query it is proved; a function is taken at its word: it is given one parti
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -13,6 +13,7 @@ from headrace.base.declarations import Model
 from headrace.base.errors import Problem
 from headrace.base.names import listed, near_miss
 from headrace.base.partitions import Split, split_of
+from headrace.base.tables import Schema
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.graph import Locality, Relation
 from headrace.pipeline.compile.local_values import divides
@@ -64,6 +65,61 @@ def model_locality(
     if query is not None and (problems := list(_refused(partitioned, needs, query, analysis))):
         return problems
     return Locality(needs, model.lookback)
+
+
+def keyed_locality(
+    model: Model,
+    schema: Schema,
+    inputs: Mapping[str, Relation],
+    query: Query,
+    analysis: Analysis,
+) -> tuple[Split, Locality] | None:
+    """How a model with a key, and without partitions, can be built in parts of its keys.
+
+    That is where its key is that of an input which changes key by key. Where it cannot be proved,
+    the model is built whole; that is no mistake.
+
+    Args:
+        model: the model.
+        schema: its columns.
+        inputs: the relations that it reads, by name.
+        query: what it says.
+        analysis: what proves it.
+    """
+    if model.partition is not None or not model.key:
+        return None
+    split = Split(_spelled(model.key, schema), "bucket")
+    same = {
+        name: relation
+        for name, relation in inputs.items()
+        if relation.split is not None and _same_keys(split, schema, relation)
+    }
+    if not same:
+        return None
+    tables = {name: relation.schema or () for name, relation in inputs.items()}
+    splits = {name: relation.split for name, relation in same.items() if relation.split}
+    if not analysis.prove(query, tables, splits, split).is_local:
+        return None
+    needs: dict[str, _Need] = {name: "same" if name in same else "whole" for name in inputs}
+    return split, Locality(needs)
+
+
+def _spelled(names: Sequence[str], schema: Schema) -> tuple[str, ...]:
+    known = {column.name.lower(): column.name for column in schema}
+    return tuple(known.get(name.lower(), name) for name in names)
+
+
+def _same_keys(split: Split, schema: Schema, relation: Relation) -> bool:
+    """Whether the parts of a table's keys are those of a model's, value for value."""
+    other = relation.split
+    if other is None or other.by != "bucket":
+        return False
+    return _types(split, schema) == _types(other, relation.schema or ())
+
+
+def _types(split: Split, schema: Schema) -> list[str | None]:
+    types = {column.name.lower(): column.type for column in schema}
+    return [types.get(name.lower()) for name in split.columns]
 
 
 def _unknown(partitioned: Partitioned) -> Iterator[Problem]:

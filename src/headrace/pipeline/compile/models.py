@@ -16,7 +16,7 @@ from headrace.base.tables import Column, Schema
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.cache import CompileCache, engine_version
 from headrace.pipeline.compile.graph import Relation
-from headrace.pipeline.compile.localities import model_locality
+from headrace.pipeline.compile.localities import keyed_locality, model_locality
 from headrace.pipeline.compile.partitioning import partition_problems
 from headrace.pipeline.compile.pinning import needless, pinned_sql, volatile_problems
 from headrace.pipeline.compile.python_code import broken_code, code_address
@@ -96,6 +96,9 @@ def compile_sql_model(
         return locality
     statement = pinned_sql(query.statement, bound, model.volatile, moment)
     schema = tuple(Column(column.name, stored_type(column.type)) for column in bound.schema)
+    split = split_of(model.partition)
+    if keyed := keyed_locality(model, schema, inputs, query, analysis):
+        split, locality = keyed
     return Relation(
         name=model.name,
         kind="model",
@@ -107,7 +110,7 @@ def compile_sql_model(
         sql=_stored_sql(statement, bound.schema, schema),
         lineage=bound.lineage,
         moment=moment.text(model.volatile),
-        split=split_of(model.partition),
+        split=split,
         locality=locality,
     )
 

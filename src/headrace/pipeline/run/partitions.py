@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from headrace.base.errors import ModelError
-from headrace.base.names import quote
+from headrace.base.names import listed, quote
 from headrace.base.partitions import Split, coarser, spelled
 from headrace.base.tables import PART_COLUMN, Cell, Schema, Version
 from headrace.engines.duckdb import DuckDBEngine
@@ -112,6 +112,7 @@ class CellBuilder:
         return self.engine.attached(restricted, self.store.data_root)
 
     def _keep(self, sql: str, schema: Schema, cells: Cells) -> list[StoredCell]:
+        self._require_columns(schema)
         group = group_sql(self._split, schema)
         if self._split.by == "bucket":
             sql = f"SELECT *, {group} AS {PART_COLUMN} FROM ({sql}\n)"
@@ -145,6 +146,16 @@ class CellBuilder:
                 f" partition {spelled([cell.partition or '' for cell in cells], self._split)};"
                 " expected rows of the partition that it was asked for; filter the others out"
             )
+
+    def _require_columns(self, schema: Schema) -> None:
+        """Make sure that the columns of a function, known only by now, hold the partition."""
+        names = [column.name for column in schema]
+        for column in self._split.columns:
+            if column.lower() not in {name.lower() for name in names}:
+                raise ModelError(
+                    f"{self.relation.place}: {self.relation.name} has no column `{column}`, by"
+                    f" which it is partitioned; its columns are {listed(names)}"
+                )
 
     def _require_same(self, before: Schema | None, now: Schema, label: str) -> None:
         if before is not None and before != now:
