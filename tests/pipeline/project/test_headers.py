@@ -6,7 +6,10 @@ import pytest
 
 from .conftest import Load, ProblemsOf
 
-MODEL_KEYS = "`key`, `columns`, `checks`, `partition`, `volatile`, `allow_empty`, `description`"
+MODEL_KEYS = (
+    "`key`, `columns`, `checks`, `tolerance`, `partition`, `volatile`, `allow_empty`, "
+    "`description`"
+)
 
 SPLIT = [
     ("SELECT 1 /* open ; SELECT 2", (), "SELECT 1 /* open ; SELECT 2", 1),

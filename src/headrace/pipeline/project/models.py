@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import cast
 
-from headrace.base.declarations import Model, PythonFunction
+from headrace.base.declarations import Model, PythonFunction, Tolerance
 from headrace.base.errors import Place
 from headrace.base.moments import Volatile
+from headrace.pipeline.project.amounts import tolerance
 from headrace.pipeline.project.checks import check_entries
 from headrace.pipeline.project.columns import ColumnRules, key_columns, model_columns, partition
 from headrace.pipeline.project.headers import SqlFile, read_sql
@@ -16,10 +17,11 @@ KEY = Key("key", key_columns)
 COLUMNS = Key("columns", model_columns)
 CHECKS = Key("checks", check_entries)
 PARTITION = Key("partition", partition)
+TOLERANCE = Key("tolerance", tolerance)
 ALLOW_EMPTY = Key("allow_empty", flag)
 DESCRIPTION = Key("description", text)
 
-MODEL_KEYS = (KEY, COLUMNS, CHECKS, PARTITION, VOLATILE, ALLOW_EMPTY, DESCRIPTION)
+MODEL_KEYS = (KEY, COLUMNS, CHECKS, TOLERANCE, PARTITION, VOLATILE, ALLOW_EMPTY, DESCRIPTION)
 
 
 def read_model(name: str, file: str, text: str, problems: Problems) -> Model:
@@ -46,4 +48,5 @@ def declared_model(
         volatile=cast("Volatile", fields.get(VOLATILE, "")),
         allow_empty=fields.get(ALLOW_EMPTY, False),
         description=fields.get(DESCRIPTION, ""),
+        tolerance=fields.get(TOLERANCE, Tolerance(share=0.01)),
     )
