@@ -7,8 +7,7 @@ import pytest
 from .conftest import Load, ProblemsOf
 
 MODEL_KEYS = (
-    "`key`, `columns`, `checks`, `tolerance`, `partition`, `volatile`, `allow_empty`, "
-    "`description`"
+    "`key`, `columns`, `checks`, `tolerance`, `partition`, `volatile`, `allow_empty`, `description`"
 )
 
 SPLIT = [
