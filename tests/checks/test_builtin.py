@@ -33,6 +33,7 @@ def engine() -> Iterator[DuckDBEngine]:
             (3, 12, NULL,    NULL),
             (NULL, NULL, 'paid', 99.00)
         ) AS t(id, store, status, amount);
+        CREATE TABLE __before_orders AS SELECT * FROM orders WHERE amount IS NULL OR amount < 99;
         CREATE TABLE stores AS SELECT * FROM (VALUES (10), (11)) AS t(store_id);
         """
     )
@@ -78,6 +79,42 @@ def wrong_rows(engine: DuckDBEngine, query: CheckQuery) -> int:
             "orders: row_count min 1 max 5",
             0,
         ),
+        (CheckDeclaration("unique", ("status", "store"), HERE), "orders: unique status, store", 0),
+        (CheckDeclaration("key", ("status", "store"), HERE), "orders: key status, store", 2),
+        (
+            CheckDeclaration("mean", ("amount",), HERE, low=27.5, high=27.7),
+            "orders.amount: mean min 27.5 max 27.7",
+            0,
+        ),
+        (CheckDeclaration("mean", ("amount",), HERE, high=27), "orders.amount: mean max 27", 1),
+        (CheckDeclaration("nulls", ("id",), HERE, share=0.2), "orders.id: nulls max 20 %", 0),
+        (CheckDeclaration("nulls", ("id",), HERE, share=0.19), "orders.id: nulls max 19 %", 1),
+        (CheckDeclaration("change", (), HERE, grow=0.25), "orders: change of rows grow 25 %", 0),
+        (
+            CheckDeclaration("change", (), HERE, grow=0.24, shrink=0.24),
+            "orders: change of rows by 24 %",
+            1,
+        ),
+        (
+            CheckDeclaration("change", ("amount",), HERE, shrink=0.5),
+            "orders.amount: change of sum shrink 50 %",
+            0,
+        ),
+        (
+            CheckDeclaration("distribution", ("status",), HERE, share=0.14),
+            "orders.status: distribution within 14 %",
+            1,
+        ),
+        (
+            CheckDeclaration("distribution", ("amount",), HERE, share=0.25),
+            "orders.amount: distribution within 25 %",
+            0,
+        ),
+        (
+            CheckDeclaration("distribution", ("amount",), HERE, share=0.24),
+            "orders.amount: distribution within 24 %",
+            1,
+        ),
     ],
 )
 def test_a_check_finds_the_wrong_rows(
@@ -86,11 +123,15 @@ def test_a_check_finds_the_wrong_rows(
     query = check_query("orders", ORDERS, check)
     assert query.name == name
     assert wrong_rows(engine, query) == wrong
+    if query.aggregate:
+        [row] = engine.rows(f"SELECT {query.aggregate} AS found FROM orders", 1)
+        assert bool(row["found"]) is (wrong > 0)
 
 
 def test_the_table_above_has_every_kind() -> None:
     assert set(KINDS) == {
         "not_null", "unique", "key", "accepted", "min", "max", "pattern", "references", "row_count",
+        "mean", "nulls", "freshness", "change", "distribution",
     }  # fmt: skip
 
 

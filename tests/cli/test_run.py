@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from headrace.base.clock import SetClock
 from headrace.cli.new import write_skeleton
+from headrace.pipeline.building import build
+from headrace.pipeline.workspace import open_workspace, plan_workspace
 from tests.cli.shops import call
 
 ORDERS = Path("data", "orders")
@@ -126,3 +130,67 @@ def test_environments_are_apart(project: Path) -> None:
     result = call("run", "-C", str(project), "-e", "dev")
     assert result.exit_code == 0
     assert "published snapshot 1 to dev in " in result.stdout
+
+
+def make_stale(project: Path, severity: str) -> None:
+    """Publish it on a day on which its orders were fresh: today they are not."""
+    source = project / "sources/orders.yaml"
+    freshness = f"freshness: {{column: ordered_at, within: 52 weeks, severity: {severity}}}\n"
+    source.write_text(source.read_text() + freshness)
+    workspace = open_workspace(project, clock=SetClock(datetime(2024, 3, 1, tzinfo=UTC)))
+    assert build(workspace, plan_workspace(workspace, "prod")).outcome == "published"
+
+
+def test_a_run_with_nothing_to_build_says_what_is_stale(project: Path) -> None:
+    make_stale(project, "warn")
+    result = call("run", "-C", str(project))
+    assert result.exit_code == 0
+    done, stale = result.stdout.splitlines()
+    assert done == "Nothing to do: everything is built and published (snapshot 1)"
+    assert stale.startswith(
+        "! orders.ordered_at: freshness within 52 weeks: the newest is 2024-02-"
+    )
+
+
+def test_a_stale_source_of_severity_error_fails_a_run_with_nothing_to_build(project: Path) -> None:
+    make_stale(project, "error")
+    result = call("run", "-C", str(project))
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[1].startswith(
+        "✗ orders.ordered_at: freshness within 52 weeks"
+    )
+    result = call("run", "-C", str(project), "--json")
+    check, end = map(json.loads, result.stdout.splitlines())
+    assert (check["event"], check["severity"], check["failing"]) == ("check_finished", "error", 1)
+    assert (end["event"], end["outcome"], end["snapshot"]) == ("run_finished", "failed", 1)
+    assert end["message"] == f"{check['name']}: {check['message']}"
+
+
+def test_plan_and_status_tell_what_is_stale(project: Path) -> None:
+    make_stale(project, "warn")
+    line = "! orders.ordered_at: freshness within 52 weeks: the newest is 2024-02-"
+    plan = call("plan", "-C", str(project))
+    assert (plan.exit_code, plan.stdout.splitlines()[1].startswith(line)) == (0, True)
+    [stale] = json.loads(call("plan", "-C", str(project), "--json").stdout)["stale"]
+    assert (stale["check"], stale["severity"]) == (
+        "orders.ordered_at: freshness within 52 weeks", "warn",
+    )  # fmt: skip
+    status = call("status", "-C", str(project)).stdout
+    assert f"Not fresh\n  {line}" in status
+    assert json.loads(call("status", "-C", str(project), "--json").stdout)["stale"] == [stale]
+
+
+def test_what_is_set_aside_of_a_model_is_told(project: Path) -> None:
+    path = project / "models/big.sql"
+    path.write_text(
+        "/*\ntolerance: 100 %\nchecks:\n- {min: {column: amount, value: 4}, severity: quarantine}\n"
+        "*/\nSELECT order_id, amount FROM orders\n"
+    )
+    result = call("run", "-C", str(project))
+    assert result.exit_code == 0
+    assert (
+        "  what was set aside of big:  headrace query 'SELECT * FROM big__quarantine'"
+    ) in result.stdout.splitlines()
+    found = call("query", "-C", str(project), "SELECT DISTINCT reason FROM big__quarantine")
+    assert "amount: min 4" in found.stdout
+    assert "big__all" not in call("status", "-C", str(project)).stdout

@@ -85,3 +85,23 @@ def test_json_has_the_same(shop: Shop) -> None:
     assert [run["outcome"] for run in answer["runs"]] == ["failed", ""]
     assert [step["table"] for step in answer["failed_steps"]] == ["sales"]
     assert answer["failing_checks"][0]["sample"][0] == {"id": "0", "note": None}
+
+
+def test_one_check_is_shown_with_every_row_that_is_kept(shop: Shop) -> None:
+    record_failure(shop)
+    lines = shop.call("status", "--check", "orders: key id").stdout.splitlines()
+    assert lines[0] == "✗ orders: key id: 9 rows wrong"
+    assert [line.split()[0] for line in lines[1:-1]] == ["id", "0", "1", "2", "3", "4", "5", "6"]
+    assert lines[-1] == "    and 2 more rows"
+    [shown] = [json.loads(shop.call("status", "--check", "orders: key id", "--json").stdout)]
+    assert len(shown["sample"]) == 7
+
+
+def test_a_check_that_found_nothing_cannot_be_shown(shop: Shop) -> None:
+    record_failure(shop)
+    result = shop.call("status", "--check", "orders: key di")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error: 'orders: key di' found nothing in the last run that did something;"
+        " did you mean `orders: key id`?\n"
+    )

@@ -15,6 +15,7 @@ from headrace.base.errors import Place
 from headrace.base.moments import Volatile
 
 Severity: TypeAlias = Literal["error", "warn"]
+DeclaredSeverity: TypeAlias = Literal["error", "warn", "quarantine"]
 Frame: TypeAlias = Literal["relation", "arrow", "arrow_stream", "polars", "polars_lazy", "pandas"]
 Value: TypeAlias = "str | int | float | bool | None"
 """A scalar of a YAML or TOML file. Dates stay text: they are typed by what they are used for."""
@@ -45,21 +46,26 @@ class CheckDeclaration:
     """One built-in check of a table, as the header declares it.
 
     Attributes:
-        kind: "not_null", "unique", "key", "accepted", "min", "max", "pattern", "references" or
-            "row_count".
-        columns: the columns it looks at, in order; () for row_count.
-        severity: "error" stops the publish, "warn" reports.
+        kind: "not_null", "unique", "key", "accepted", "min", "max", "pattern", "references",
+            "row_count", "mean", "nulls", "freshness", "change" or "distribution".
+        columns: the columns it looks at, in order; () for row_count, and for a change of rows.
+        severity: "error" stops the publish, "warn" reports, "quarantine" sets the row aside.
         accepted: for accepted, the values.
         bound: for min and max, the inclusive bound.
         pattern: for pattern.
         to_table, to_columns: for references.
         min_rows, max_rows: for row_count, inclusive.
+        low, high: for mean, inclusive; None is no bound.
+        within_seconds: for freshness, above 0.
+        share: for nulls and distribution, the most that passes, 0 to 1.
+        grow, shrink: for change, the most that passes, as shares of the value before; None is no
+            bound.
     """
 
     kind: str
     columns: tuple[str, ...]
     place: Place
-    severity: Severity = "error"
+    severity: DeclaredSeverity = "error"
     accepted: tuple[Value, ...] = ()
     bound: Value = None
     pattern: str = ""
@@ -67,6 +73,12 @@ class CheckDeclaration:
     to_columns: tuple[str, ...] = ()
     min_rows: int | None = None
     max_rows: int | None = None
+    low: float | None = None
+    high: float | None = None
+    within_seconds: float = 0.0
+    share: float = 0.0
+    grow: float | None = None
+    shrink: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +91,7 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How many rows of a source may be set aside: `rows`, or a `share` (0 to 1) of all."""
+    """How many rows of a table may be set aside: `rows`, or a `share` (0 to 1) of all."""
 
     rows: int | None = None
     share: float | None = None
@@ -226,6 +238,12 @@ class Model:
     inputs: tuple[InputNeed, ...] = ()
     allow_empty: bool = False
     description: str = ""
+    tolerance: Tolerance = Tolerance(share=0.01)
+
+    @property
+    def rules(self) -> tuple[CheckDeclaration, ...]:
+        """The checks that set rows aside."""
+        return tuple(check for check in self.checks if check.severity == "quarantine")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ QUARANTINE_SUFFIX = "__quarantine"
 LANDED_SUFFIX = "__landed"
 HISTORY_SUFFIX = "__history"
 TAKEN_SUFFIXES = (QUARANTINE_SUFFIX, LANDED_SUFFIX, HISTORY_SUFFIX)
+# The table of all rows of a model that sets some of them aside.
+ALL_SUFFIX = "__all"
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,3 +226,8 @@ def is_numeric(type_name: str) -> bool:
     if type_name in INTEGER_TYPES | {"FLOAT", "DOUBLE"}:
         return True
     return type_name.startswith("DECIMAL(") and type_name.endswith(")")
+
+
+def is_moment(type_name: str) -> bool:
+    """Whether values of DuckDB type `type_name` are dates or timestamps."""
+    return type_name == "DATE" or type_name.startswith("TIMESTAMP")

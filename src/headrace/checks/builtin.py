@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
-from headrace.base.declarations import CheckDeclaration, ColumnContract, Severity
+from headrace.base.declarations import CheckDeclaration, ColumnContract, DeclaredSeverity
 from headrace.base.errors import Place
 from headrace.base.names import quote, quote_text
 from headrace.base.tables import Schema
 from headrace.base.types import literal, spelt
+from headrace.checks.figures import (
+    change_figures,
+    distribution_sql,
+    figures_rule,
+    figures_sql,
+    mean_figures,
+    nulls_figures,
+    row_count_figures,
+)
+
+Form: TypeAlias = Literal["rows", "figures", "newest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +33,28 @@ class CheckQuery:
         table: the table that it gates.
         tables: every table that it reads, sorted.
         sql: a SELECT of the wrong rows; for unique and key, of the keys that occur twice or are
-            NULL, with their number of rows.
+            NULL, with their number of rows; for a check of the table as a whole, of one row of
+            figures, if they are wrong.
         condition: true for a wrong row, where one row at a time decides; else "".
+        aggregate: a SQL aggregate over the table, so that its checks share one scan; "" where
+            there is none. What it gives is by `form`:
+        form: "rows": the number of wrong rows; "figures": true when they are wrong; "newest":
+            microseconds since 1970, or a date as text.
+        compared: None, or the columns that the published version must have to be compared with.
     """
 
     name: str
     kind: str
     table: str
     tables: tuple[str, ...]
-    severity: Severity
+    severity: DeclaredSeverity
     sql: str
     condition: str
     place: Place
+    aggregate: str = ""
+    form: Form = "rows"
+    compared: Schema | None = None
+    within_seconds: float = 0.0
 
 
 def declared_checks(
@@ -65,34 +87,32 @@ def _column_checks(column: ColumnContract) -> list[CheckDeclaration]:
     return found
 
 
-def check_query(table: str, schema: Schema, check: CheckDeclaration) -> CheckQuery:
+def check_query(
+    table: str, schema: Schema, check: CheckDeclaration, key: tuple[str, ...] = ()
+) -> CheckQuery:
     """A built-in check of `table` as SQL.
 
     Args:
         table: the table that it gates; it must have every column of `check.columns`.
         schema: the table's columns: bounds and accepted values are cast to their types.
         check: what was declared.
+        key: columns that tell one row from another: they come first in the wrong rows.
     """
-    types = {column.name: column.type for column in schema}
-    condition = _ROW_CONDITIONS[check.kind](check, types) if check.kind in _ROW_CONDITIONS else ""
-    if condition:
-        sql = f"SELECT * FROM {quote(table)} WHERE {condition}"
-    else:
-        sql = _TABLE_QUERIES[check.kind](table, check)
     subject = f"{table}.{check.columns[0]}" if len(check.columns) == 1 else table
-    return CheckQuery(
-        name=f"{subject}: {_rule(check)}",
+    query = CheckQuery(
+        name=f"{subject}: {rule(check)}",
         kind=check.kind,
         table=table,
         tables=tuple(sorted({table, check.to_table or table})),
         severity=check.severity,
-        sql=sql,
-        condition=condition,
+        sql="",
+        condition="",
         place=check.place,
     )
+    return _FORMS[check.kind](query, schema, check, key)
 
 
-def _rule(check: CheckDeclaration) -> str:
+def rule(check: CheckDeclaration) -> str:
     """The check in words, without its table: "min 0", "key store_id, day"."""
     listed = ", ".join(check.columns)
     words = {
@@ -104,15 +124,17 @@ def _rule(check: CheckDeclaration) -> str:
         "max": f"max {check.bound}",
         "pattern": f"pattern {check.pattern}",
         "references": f"references {check.to_table}.{', '.join(check.to_columns)}",
-        "row_count": f"row_count {_range(check)}",
     }
-    return words[check.kind]
+    return words.get(check.kind) or figures_rule(check)
 
 
-def _range(check: CheckDeclaration) -> str:
-    low = "" if check.min_rows is None else f"min {check.min_rows}"
-    high = "" if check.max_rows is None else f"max {check.max_rows}"
-    return " ".join(bound for bound in (low, high) if bound)
+# Checks of rows
+
+
+def row_condition(check: CheckDeclaration, schema: Schema) -> str:
+    """The SQL condition that is true for a row that breaks a check; "" when no row alone does."""
+    types = {column.name: column.type for column in schema}
+    return _ROW_CONDITIONS[check.kind](check, types) if check.kind in _ROW_CONDITIONS else ""
 
 
 def _null_condition(check: CheckDeclaration, _types: dict[str, str]) -> str:
@@ -141,41 +163,115 @@ def _pattern_condition(check: CheckDeclaration, _types: dict[str, str]) -> str:
     return f"NOT regexp_full_match(CAST({quote(column)} AS VARCHAR), {pattern})"
 
 
-def _unique_sql(table: str, check: CheckDeclaration) -> str:
+def _of_rows(
+    query: CheckQuery, schema: Schema, check: CheckDeclaration, key: tuple[str, ...]
+) -> CheckQuery:
+    condition = row_condition(check, schema)
+    return replace(
+        query,
+        sql=f"SELECT {_listed(schema, key, check)} FROM {quote(query.table)} WHERE {condition}",
+        condition=condition,
+        aggregate=f"count(*) FILTER (WHERE {condition})",
+    )
+
+
+def _listed(schema: Schema, key: tuple[str, ...], check: CheckDeclaration) -> str:
+    """The table's columns: first those that tell which row it is, then those that are wrong."""
+    names = [column.name for column in schema]
+    by_lower = {name.lower(): name for name in names}
+    first = [by_lower[name.lower()] for name in (*key, *check.columns)]
+    return ", ".join(quote(name) for name in dict.fromkeys([*first, *names]))
+
+
+# Checks of keys, and of values in another table: a query each. A count of distinct keys in the
+# shared scan costs what the GROUP BY does, and holds the keys of every such check at once.
+
+
+def _unique(
+    query: CheckQuery, _schema: Schema, check: CheckDeclaration, _key: tuple[str, ...]
+) -> CheckQuery:
     columns = ", ".join(quote(column) for column in check.columns)
     present = " AND ".join(f"{quote(column)} IS NOT NULL" for column in check.columns)
-    return (
-        f'SELECT {columns}, count(*) AS "rows" FROM {quote(table)} WHERE {present}'
+    sql = (
+        f'SELECT {columns}, count(*) AS "rows" FROM {quote(query.table)} WHERE {present}'
         f" GROUP BY {columns} HAVING count(*) > 1"
     )
+    return replace(query, sql=sql)
 
 
-def _key_sql(table: str, check: CheckDeclaration) -> str:
+def _keyed(
+    query: CheckQuery, _schema: Schema, check: CheckDeclaration, _key: tuple[str, ...]
+) -> CheckQuery:
     columns = ", ".join(quote(column) for column in check.columns)
     missing = " OR ".join(f"{quote(column)} IS NULL" for column in check.columns)
-    return (
-        f'SELECT {columns}, count(*) AS "rows" FROM {quote(table)}'
+    sql = (
+        f'SELECT {columns}, count(*) AS "rows" FROM {quote(query.table)}'
         f" GROUP BY {columns} HAVING count(*) > 1 OR {missing}"
     )
+    return replace(query, sql=sql)
 
 
-def _references_sql(table: str, check: CheckDeclaration) -> str:
+def _references(
+    query: CheckQuery, schema: Schema, check: CheckDeclaration, key: tuple[str, ...]
+) -> CheckQuery:
+    columns = _listed(schema, key, check)
+    condition = unreferenced(check, "child")
+    sql = f"SELECT {columns} FROM {quote(query.table)} AS child WHERE {condition}"
+    return replace(query, sql=sql)
+
+
+def unreferenced(check: CheckDeclaration, child: str) -> str:
+    """The condition that no row of the other table has the columns of a row of `child`."""
     pairs = list(zip(check.columns, check.to_columns, strict=True))
-    present = " AND ".join(f"child.{quote(column)} IS NOT NULL" for column, _ in pairs)
-    equal = " AND ".join(f"parent.{quote(to)} = child.{quote(column)}" for column, to in pairs)
+    present = " AND ".join(f"{child}.{quote(column)} IS NOT NULL" for column, _ in pairs)
+    equal = " AND ".join(f"parent.{quote(to)} = {child}.{quote(column)}" for column, to in pairs)
     return (
-        f"SELECT child.* FROM {quote(table)} AS child WHERE {present}"
-        f" AND NOT EXISTS (SELECT 1 FROM {quote(check.to_table)} AS parent WHERE {equal})"
+        f"{present} AND NOT EXISTS (SELECT 1 FROM {quote(check.to_table)} AS parent WHERE {equal})"
     )
 
 
-def _row_count_sql(table: str, check: CheckDeclaration) -> str:
-    low = "" if check.min_rows is None else f"count(*) < {check.min_rows}"
-    high = "" if check.max_rows is None else f"count(*) > {check.max_rows}"
-    wrong = " OR ".join(bound for bound in (low, high) if bound)
-    return f'SELECT count(*) AS "rows" FROM {quote(table)} HAVING {wrong}'
+# Checks of a table as a whole
 
 
+def _of_figures(figures: Callable[[CheckDeclaration, str], tuple[dict[str, str], str]]) -> _Form:
+    """A check whose figures are aggregates, in the shared scan."""
+
+    def form(
+        query: CheckQuery, schema: Schema, check: CheckDeclaration, _key: tuple[str, ...]
+    ) -> CheckQuery:
+        shown, wrong = figures(check, query.table)
+        compared = _compared(schema, check) if check.kind == "change" else None
+        sql = figures_sql(query.table, shown, wrong)
+        return replace(query, sql=sql, aggregate=wrong, form="figures", compared=compared)
+
+    return form
+
+
+def _distribution(
+    query: CheckQuery, schema: Schema, check: CheckDeclaration, _key: tuple[str, ...]
+) -> CheckQuery:
+    compared = _compared(schema, check)
+    sql = distribution_sql(check, query.table, compared[0].type)
+    return replace(query, sql=sql, form="figures", compared=compared)
+
+
+def _compared(schema: Schema, check: CheckDeclaration) -> Schema:
+    return tuple(column for column in schema if column.name in check.columns)
+
+
+def _freshness(
+    query: CheckQuery, schema: Schema, check: CheckDeclaration, _key: tuple[str, ...]
+) -> CheckQuery:
+    [column] = check.columns
+    newest = f"max({quote(column)})"
+    is_date = any(each.type == "DATE" for each in schema if each.name == column)
+    aggregate = f"CAST({newest} AS VARCHAR)" if is_date else f"epoch_us({newest})"
+    sql = f'SELECT {newest} AS "newest" FROM {quote(query.table)}'
+    seconds = check.within_seconds
+    return replace(query, sql=sql, aggregate=aggregate, form="newest", within_seconds=seconds)
+
+
+_Form: TypeAlias = Callable[[CheckQuery, Schema, CheckDeclaration, tuple[str, ...]], CheckQuery]
 # NULL passes every one of these but not_null: a comparison with NULL is not true.
 _ROW_CONDITIONS: dict[str, Callable[[CheckDeclaration, dict[str, str]], str]] = {
     "not_null": _null_condition,
@@ -184,10 +280,16 @@ _ROW_CONDITIONS: dict[str, Callable[[CheckDeclaration, dict[str, str]], str]] = 
     "max": _max_condition,
     "pattern": _pattern_condition,
 }
-_TABLE_QUERIES: dict[str, Callable[[str, CheckDeclaration], str]] = {
-    "unique": _unique_sql,
-    "key": _key_sql,
-    "references": _references_sql,
-    "row_count": _row_count_sql,
+_FORMS: dict[str, _Form] = {
+    **dict.fromkeys(_ROW_CONDITIONS, _of_rows),
+    "unique": _unique,
+    "key": _keyed,
+    "references": _references,
+    "row_count": _of_figures(row_count_figures),
+    "mean": _of_figures(mean_figures),
+    "nulls": _of_figures(nulls_figures),
+    "freshness": _freshness,
+    "change": _of_figures(change_figures),
+    "distribution": _distribution,
 }
-KINDS: tuple[str, ...] = (*_ROW_CONDITIONS, *_TABLE_QUERIES)
+KINDS: tuple[str, ...] = tuple(_FORMS)

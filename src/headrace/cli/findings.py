@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from headrace.cli.printing import bad, counted, cut, faint, table, warned
+from headrace.store.snapshots import CheckResult
 
 SHOWN_ROWS = 5
 _CELL_COLUMNS = 40
@@ -23,11 +24,18 @@ def check_line(name: str, severity: str, failing: int, message: str) -> str:
     return f"{mark} {name}: {indented(message) if message else found}{note}"
 
 
-def sample_table(rows: Sequence[Mapping[str, str | None]], failing: int, indent: str) -> str:
-    """Some of the wrong rows, and how many there are beside them; "" without rows."""
+def result_line(result: CheckResult) -> str:
+    """What a check that did not pass has found, on one line."""
+    return check_line(result.name, result.severity, result.failing, result.message)
+
+
+def sample_table(
+    rows: Sequence[Mapping[str, str | None]], failing: int, indent: str, most: int = SHOWN_ROWS
+) -> str:
+    """Some of the wrong rows, `most` of them, and how many there are beside them; "" without."""
     if not rows:
         return ""
-    shown = rows[:SHOWN_ROWS]
+    shown = rows[:most]
     cells = [[_cell(value) for value in row.values()] for row in shown]
     text = table(list(shown[0]), cells, indent=indent)
     if failing > len(shown):

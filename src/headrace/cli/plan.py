@@ -9,6 +9,7 @@ import click
 
 from headrace.base.partitions import spelled
 from headrace.cli.changes import contract_lines, print_section
+from headrace.cli.findings import result_line
 from headrace.cli.options import environment_option, json_option, project_option, selection_options
 from headrace.cli.printing import counted, faint, good, print_json, size, table
 from headrace.pipeline.plan.plans import Plan, PlannedStep, Selection
@@ -37,6 +38,7 @@ def command(
         print_json(plan_json(made))
     elif is_done(made):
         click.echo(nothing_to_do(made.parent.number if made.parent else 0))
+        print_stale(made)
     else:
         print_plan(made)
 
@@ -53,6 +55,12 @@ def nothing_to_do(number: int) -> str:
     return good("Nothing to do") + f": everything is built and published (snapshot {number})"
 
 
+def print_stale(plan: Plan) -> None:
+    """Print the freshness checks that fail on tables that stay as they are."""
+    for result in plan.stale:
+        click.echo(result_line(result))
+
+
 def print_plan(plan: Plan) -> None:
     """Print a plan for people."""
     click.echo(f"For {plan.environment}, where {_published(plan)} published:")
@@ -67,6 +75,7 @@ def print_plan(plan: Plan) -> None:
         print_section("Known once a Python model has run", f"  {names}")
     if plan.checks:
         click.echo(f"Make {counted(len(plan.checks), 'check')}.")
+    print_stale(plan)
     reused = len(plan.reused)
     if reused:
         click.echo(faint(f"{counted(reused, 'table')} stay as they are."))
@@ -141,4 +150,8 @@ def plan_json(plan: Plan) -> dict[str, object]:
         "removed": list(plan.removed),
         "reused": sorted(plan.reused),
         "deferred": list(plan.deferred),
+        "stale": [
+            {"check": each.name, "severity": each.severity, "message": each.message}
+            for each in plan.stale
+        ],
     }

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from headrace.base.tables import LANDED_SUFFIX, QUARANTINE_SUFFIX
 from headrace.cli.findings import sample_table
 from headrace.cli.options import environment_option, json_option, project_option, selection_options
-from headrace.cli.plan import is_done, nothing_to_do
+from headrace.cli.plan import is_done, nothing_to_do, print_stale
 from headrace.cli.printing import bad, counted, duration, faint, good
 from headrace.cli.progress import event_json, showing
-from headrace.observe.events import RunFinished
+from headrace.observe.events import CheckFinished, RunFinished
 from headrace.pipeline.plan.plans import Plan, Selection
 from headrace.pipeline.project.loading import find_root
 from headrace.pipeline.workspace import open_workspace, plan_workspace
@@ -52,10 +52,8 @@ def command(
     with workspace.store.hold():
         plan = plan_workspace(workspace, name, Selection(only, start, end))
         if is_done(plan):
-            number = plan.parent.number if plan.parent else 0
-            seconds = time.monotonic() - started
-            click.echo(_unchanged(number, seconds) if as_json else nothing_to_do(number))
-            return
+            _print_unchanged(plan, time.monotonic() - started, as_json=as_json)
+            ctx.exit(FAILED if plan.is_held_up else 0)
         # The engine takes longer to import than all of the above takes to find nothing to do.
         from headrace.pipeline.building import build
 
@@ -91,8 +89,19 @@ def _passed(report: BuildReport) -> str:
     return f", {counted(passed, 'check')} passed" if passed else ""
 
 
-def _unchanged(number: int, seconds: float) -> str:
-    return event_json(RunFinished("", "unchanged", number, seconds))
+def _print_unchanged(plan: Plan, seconds: float, *, as_json: bool) -> None:
+    """Print that there was nothing to do, and what has become stale by waiting."""
+    number = plan.parent.number if plan.parent else 0
+    if not as_json:
+        click.echo(nothing_to_do(number))
+        print_stale(plan)
+        return
+    for each in plan.stale:
+        event = CheckFinished(each.name, each.table, each.severity, each.failing, each.message)
+        click.echo(event_json(event))
+    why = "; ".join(f"{each.name}: {each.message}" for each in plan.stale)
+    outcome: Literal["failed", "unchanged"] = "failed" if plan.is_held_up else "unchanged"
+    click.echo(event_json(RunFinished("", outcome, number, seconds, why)))
 
 
 def _names(plan: Plan) -> tuple[str, ...]:
@@ -107,7 +116,8 @@ def _print_details(report: BuildReport) -> None:
             click.echo(f"\n  {check.result.name}\n{rows}")
     if report.outcome == "published":
         for step in report.steps:
-            if step.quarantined:
-                source = step.table.removesuffix(LANDED_SUFFIX)
-                look = f"headrace query 'SELECT * FROM {source}{QUARANTINE_SUFFIX}'"
-                click.echo(faint(f"  what was set aside of {source}:  {look}"))
+            is_quarantine = step.table.endswith(QUARANTINE_SUFFIX) and step.rows > 0
+            if step.quarantined or is_quarantine:
+                name = step.table.removesuffix(QUARANTINE_SUFFIX).removesuffix(LANDED_SUFFIX)
+                look = f"headrace query 'SELECT * FROM {name}{QUARANTINE_SUFFIX}'"
+                click.echo(faint(f"  what was set aside of {name}:  {look}"))

@@ -11,8 +11,10 @@ from pathlib import Path
 import click
 
 from headrace.base.clock import parse_time
-from headrace.base.tables import LANDED_SUFFIX, QUARANTINE_SUFFIX, Version
-from headrace.cli.findings import check_line, indented, sample_table
+from headrace.base.errors import UsageError
+from headrace.base.names import listed, near_miss
+from headrace.base.tables import ALL_SUFFIX, LANDED_SUFFIX, QUARANTINE_SUFFIX, Version
+from headrace.cli.findings import check_line, indented, result_line, sample_table
 from headrace.cli.opening import Opened, Published, open_project
 from headrace.cli.options import environment_option, json_option, project_option
 from headrace.cli.printing import (
@@ -29,10 +31,12 @@ from headrace.cli.printing import (
     table,
 )
 from headrace.store.records import CheckRecord, Records, RunRecord, StepRecord
-from headrace.store.snapshots import Snapshot
+from headrace.store.snapshots import CheckResult, Snapshot
 
 RECORD = "operations.sqlite"
 _RUNS = 5
+# As many as a record of a check can hold.
+KEPT_ROWS = 20
 _MESSAGE_COLUMNS = 100
 
 
@@ -49,21 +53,50 @@ class History:
 @click.command(name="status")
 @environment_option
 @project_option
+@click.option("--check", "check", metavar="NAME", help="Show every row kept of one check.")
 @json_option
-def command(environment: str | None, folder: Path, as_json: bool) -> None:
+def command(environment: str | None, folder: Path, check: str | None, as_json: bool) -> None:
     """Show what is published, how the last runs went, and which rows broke which check."""
     opened = open_project(folder)
     name = opened.environment(environment)
     head = opened.store.head(name)
     published = Published(head, opened.store.snapshot(head)) if head else None
     history = read_history(opened, name)
-    if as_json:
-        print_json(_as_json(name, published, history))
-        return
     now = opened.store.clock.now()
+    stale = _stale(published, now)
+    if check is not None:
+        _print_one(check, history, as_json=as_json)
+        return
+    if as_json:
+        print_json(_as_json(name, published, history, stale))
+        return
     _print_published(opened.settings.name, name, published, now)
+    _section("Not fresh", "\n".join(f"  {result_line(result)}" for result in stale))
     _print_runs(history, now)
     _print_findings(history)
+
+
+def _stale(published: Published | None, now: datetime) -> list[CheckResult]:
+    """The freshness checks that fail on what is published; no table is read for it."""
+    results = published.snapshot.checks.values() if published else ()
+    judged = [result.judged(now) for result in results if result.freshness is not None]
+    return [result for result in judged if not result.passed]
+
+
+def _print_one(name: str, history: History, *, as_json: bool) -> None:
+    """Every row that is kept of one check of the newest run that did something."""
+    found = {check.name: check for check in history.found}
+    check = found.get(name)
+    if check is None:
+        fix = near_miss(name, found) or f"the checks that found something are {listed(found)}"
+        raise UsageError(f"{name!r} found nothing in the last run that did something; {fix}")
+    if as_json:
+        print_json(_check_json(check))
+        return
+    click.echo(check_line(check.name, check.severity, check.failing, check.message))
+    rows = sample_table(json.loads(check.sample), check.failing, "    ", most=KEPT_ROWS)
+    if rows:
+        click.echo(rows)
 
 
 def read_history(opened: Opened, environment: str) -> History:
@@ -97,7 +130,8 @@ def _print_published(
 
 
 def _tables(snapshot: Snapshot, now: datetime) -> str:
-    tables = [each for each in snapshot.tables.values() if each.kind != "quarantine"]
+    aside = (QUARANTINE_SUFFIX, ALL_SUFFIX)
+    tables = [each for each in snapshot.tables.values() if not each.table.endswith(aside)]
     rows = [
         (
             version.table,
@@ -177,7 +211,16 @@ def _section(title: str, text: str) -> None:
         click.echo(text)
 
 
-def _as_json(environment: str, published: Published | None, history: History) -> dict[str, object]:
+def _check_json(check: CheckRecord) -> dict[str, object]:
+    return {**asdict(check), "sample": json.loads(check.sample)}
+
+
+def _as_json(
+    environment: str,
+    published: Published | None,
+    history: History,
+    stale: list[CheckResult],
+) -> dict[str, object]:
     snapshot = published.snapshot if published else None
     return {
         "environment": environment,
@@ -185,8 +228,10 @@ def _as_json(environment: str, published: Published | None, history: History) ->
         "tables": [_table_json(each) for each in snapshot.tables.values()] if snapshot else [],
         "runs": [asdict(run) for run in history.runs],
         "failed_steps": [asdict(step) for step in history.failed],
-        "failing_checks": [
-            {**asdict(check), "sample": json.loads(check.sample)} for check in history.found
+        "failing_checks": [_check_json(check) for check in history.found],
+        "stale": [
+            {"check": each.name, "severity": each.severity, "message": each.message}
+            for each in stale
         ],
     }
 

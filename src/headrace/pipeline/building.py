@@ -13,7 +13,7 @@ from headrace.base.clock import format_time
 from headrace.base.errors import StoreError
 from headrace.engines.duckdb import DuckDBEngine
 from headrace.observe.events import Observer, RunFinished, RunStarted, StepFinished, ignore
-from headrace.pipeline.plan.addresses import check_address
+from headrace.pipeline.plan.addresses import check_address, compared_version
 from headrace.pipeline.plan.plans import Plan
 from headrace.pipeline.plan.versions import volume_results
 from headrace.pipeline.run.importing import project_modules
@@ -144,7 +144,9 @@ class _Build:
         )
         made = {outcome.result.address for outcome in built.checks}
         remaining = [
-            check for check in plan.checks if check_address(check, plan.addresses) not in made
+            check
+            for check in plan.checks
+            if check_address(check, plan.addresses, plan.before.tables) not in made
         ]
         return replace(plan, checks=tuple(remaining), parent=self.plan.parent)
 
@@ -196,12 +198,25 @@ def _results(plan: Plan, built: Built) -> dict[str, CheckResult]:
     """The result of every check of the project on the versions to publish, by address."""
     known = dict(plan.before.checks)
     known |= {outcome.result.address: outcome.result for outcome in built.checks}
-    wanted = {check_address(check, plan.addresses) for check in plan.graph.checks}
+    published = plan.before.tables
+    wanted = {check_address(check, plan.addresses, published) for check in plan.graph.checks}
+    wanted |= _unmoved(plan)
     for name, version in built.versions.items():
         before = plan.before.tables.get(name)
         results = volume_results(plan.graph.relation(name), version, before)
         wanted |= {result.address for result in results}
     return {address: known[address] for address in sorted(wanted & known.keys())}
+
+
+def _unmoved(plan: Plan) -> set[str]:
+    """The results of the checks that had nothing to compare: of tables that stay as they are."""
+    names = {
+        check.name
+        for check in plan.graph.checks
+        if (version := compared_version(check, plan.before.tables)) is not None
+        and version.address == plan.addresses.get(check.table)
+    }
+    return {address for address, result in plan.before.checks.items() if result.name in names}
 
 
 def _reason(plan: Plan, built: Built) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -12,6 +13,7 @@ from headrace.base.declarations import Severity, Value
 from headrace.base.errors import CorruptObject
 from headrace.base.hashing import address
 from headrace.base.tables import Schema, Version
+from headrace.checks.freshness import staleness
 
 FORMAT = 1
 
@@ -90,10 +92,24 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True)
+class Freshness:
+    """What a freshness check has measured, so that it is judged again without a query.
+
+    Attributes:
+        newest: the newest time in the column, ISO 8601 UTC, or a date; "" when there is none.
+        within_seconds: how old that may be.
+    """
+
+    newest: str
+    within_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class CheckResult:
     """What one check found; `failing` counts rows, -1 when the check itself raised.
 
-    `address` names check and content: an equal address need not be checked again.
+    `address` names check and content: an equal address need not be checked again. Of a freshness
+    check only `freshness` keeps: the rest was so when the snapshot was published.
     """
 
     address: str
@@ -102,11 +118,19 @@ class CheckResult:
     severity: Severity
     failing: int
     message: str = ""
+    freshness: Freshness | None = None
 
     @property
     def passed(self) -> bool:
         """Whether no row broke the check."""
         return self.failing == 0
+
+    def judged(self, now: datetime) -> CheckResult:
+        """The result as it is `now`: only that of a freshness check depends on the time."""
+        if self.freshness is None:
+            return self
+        message = staleness(self.freshness.newest, self.freshness.within_seconds, now)
+        return replace(self, failing=int(bool(message)), message=message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -298,6 +298,23 @@ def test_checks_name_columns_and_tables_that_exist() -> None:
     ]
 
 
+def test_a_check_that_calculates_needs_values_to_do_so() -> None:
+    at = Place("models/m.sql", 9)
+    checks = (
+        CheckDeclaration("freshness", ("status",), at, within_seconds=60),
+        CheckDeclaration("freshness", ("dya",), at, within_seconds=60),
+        CheckDeclaration("change", ("day",), at, grow=0.5),
+        CheckDeclaration("mean", ("status",), at, low=1),
+    )
+    sql = "SELECT day, status FROM orders"
+    assert problems(model("m", sql, checks=checks)) == [
+        "models/m.sql:9: freshness: m.status is VARCHAR; expected a column of dates or timestamps",
+        "models/m.sql:9: freshness: `m` has no column `dya`; did you mean `day`?",
+        "models/m.sql:9: change: m.day is DATE; expected a column of numbers",
+        "models/m.sql:9: mean: m.status is VARCHAR; expected a column of numbers",
+    ]
+
+
 def test_a_pattern_that_the_engine_does_not_take_is_told() -> None:
     """DuckDB's expressions know no look-behind, whatever Python's do."""
     pattern = CheckDeclaration("pattern", ("status",), Place("models/m.sql", 9), pattern="(?<=a)b")

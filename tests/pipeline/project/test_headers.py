@@ -7,8 +7,8 @@ import pytest
 from .conftest import Load, ProblemsOf
 
 MODEL_KEYS = (
-    "`key`, `columns`, `checks`, `partition`, `volatile`, `lookback`, `inputs`, `allow_empty`, "
-    "`description`"
+    "`key`, `columns`, `checks`, `tolerance`, `partition`, `volatile`, `lookback`, `inputs`, "
+    "`allow_empty`, `description`"
 )
 
 SPLIT = [

@@ -13,7 +13,8 @@ NOT_A_KEY = (
     "expected one of `files`, `columns`, `derive`, `format`, `compression`, `encoding`, "
     "`delimiter`, "
     "`quote`, `header`, `skip`, `nulls`, `sheet`, `tolerance`, `bad_rows`, `mode`, `key`, "
-    "`cursor`, `deletes`, `history`, `checks`, `partition`, `allow_empty`, `description`"
+    "`cursor`, `deletes`, `history`, `checks`, `freshness`, `partition`, `allow_empty`, "
+    "`description`"
 )
 
 
@@ -83,7 +84,12 @@ def test_bad_rows_fail_means_no_tolerance(load: Load) -> None:
 
 MISTAKES = [
     ("kee: id\n", f"4:1: `kee` is not a key here; {NOT_A_KEY}; did you mean `key`?"),
-    ("freshness: 1 day\n", f"4:1: `freshness` is not a key here; {NOT_A_KEY}"),
+    ("colour: red\n", f"4:1: `colour` is not a key here; {NOT_A_KEY}; did you mean `columns`?"),
+    (
+        "freshness: 1 day\n",
+        "4:12: `freshness` is '1 day'; expected a mapping `{column: …, within: …}`",
+    ),
+    ("freshness: {column: id}\n", "4:12: `freshness` has no `within`; expected `within: …`"),
     (
         "files: other.csv\n",
         "4:1: `files` is given twice; expected each key once; it is first given in line 1",

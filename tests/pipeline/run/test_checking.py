@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -10,10 +12,11 @@ from headrace.base.errors import Place
 from headrace.engines.duckdb import DuckDBEngine
 from headrace.pipeline.compile.graph import CompiledCheck
 from headrace.pipeline.plan.addresses import check_address
-from headrace.pipeline.run.checking import make_checks, sample
-from headrace.pipeline.run.outcomes import SAMPLE_ROWS, CheckOutcome
+from headrace.pipeline.run.checking import Standard, make_checks, sample, scan
+from headrace.pipeline.run.outcomes import SAMPLE_CHARACTERS, SAMPLE_ROWS, CheckOutcome
 
 VERSIONS = {"t": "version of t", "u": "version of u"}
+STANDARD = Standard(datetime(2024, 3, 1, 12, tzinfo=UTC), {})
 
 
 @pytest.fixture
@@ -31,7 +34,10 @@ def engine() -> Iterator[DuckDBEngine]:
 def row_check(condition: str, table: str = "t") -> CompiledCheck:
     """A check that looks at one row at a time."""
     sql = f"SELECT * FROM {table} WHERE {condition}"
-    return CompiledCheck(condition, table, (table,), "error", sql, condition, condition, Place("c"))
+    check = CompiledCheck(
+        condition, table, (table,), "error", sql, condition, condition, Place("c")
+    )
+    return replace(check, aggregate=f"count(*) FILTER (WHERE {condition})")
 
 
 def query_check(sql: str) -> CompiledCheck:
@@ -53,7 +59,7 @@ def test_checks_are_answered_in_their_order_whatever_shares_a_scan(engine: DuckD
         query_check("SELECT * FROM t JOIN u USING (i)"),
         row_check("i > 97"),
     ]
-    outcomes = make_checks(engine, checks, VERSIONS)
+    outcomes = make_checks(engine, checks, VERSIONS, STANDARD)
     assert counts(outcomes) == [3, 0, 1, 0, 1, 2]
     assert [outcome.result.name for outcome in outcomes] == [check.name for check in checks]
     for check, outcome in zip(checks, outcomes, strict=True):
@@ -66,7 +72,10 @@ def test_a_check_that_raises_has_failed_and_hides_no_other_of_its_scan(
     engine: DuckDBEngine,
 ) -> None:
     outcomes = make_checks(
-        engine, [row_check("i < 3"), row_check("s::INTEGER < 0"), row_check("i > 97")], VERSIONS
+        engine,
+        [row_check("i < 3"), row_check("s::INTEGER < 0"), row_check("i > 97")],
+        VERSIONS,
+        STANDARD,
     )
     assert counts(outcomes) == [3, -1, 2]
     [_, raised, _] = outcomes
@@ -79,7 +88,9 @@ def test_a_check_that_raises_has_failed_and_hides_no_other_of_its_scan(
 
 def test_a_query_that_raises_only_for_its_rows_has_failed(engine: DuckDBEngine) -> None:
     """Counting needs no column, so that only looking at the rows shows it."""
-    [outcome] = make_checks(engine, [query_check("SELECT error('no coffee') FROM t")], VERSIONS)
+    [outcome] = make_checks(
+        engine, [query_check("SELECT error('no coffee') FROM t")], VERSIONS, STANDARD
+    )
     assert counts([outcome]) == [-1]
     assert outcome.result.message == "Invalid Input Error: no coffee"
 
@@ -88,7 +99,10 @@ def test_a_condition_that_is_null_is_no_wrong_row_and_a_row_of_nulls_is_one(
     engine: DuckDBEngine,
 ) -> None:
     outcomes = make_checks(
-        engine, [row_check("NULL::BOOLEAN"), query_check("SELECT NULL AS x, NULL AS y")], VERSIONS
+        engine,
+        [row_check("NULL::BOOLEAN"), query_check("SELECT NULL AS x, NULL AS y")],
+        VERSIONS,
+        STANDARD,
     )
     assert counts(outcomes) == [0, 1]
     assert outcomes[1].sample == ({"x": None, "y": None},)
@@ -97,13 +111,13 @@ def test_a_condition_that_is_null_is_no_wrong_row_and_a_row_of_nulls_is_one(
 @pytest.mark.parametrize("ending", ["-- that is all", "ORDER BY i LIMIT 7", "/* so */"])
 def test_a_query_may_end_as_it_likes(engine: DuckDBEngine, ending: str) -> None:
     [outcome] = make_checks(
-        engine, [query_check(f"SELECT i FROM t WHERE i < 7 {ending}")], VERSIONS
+        engine, [query_check(f"SELECT i FROM t WHERE i < 7 {ending}")], VERSIONS, STANDARD
     )
     assert counts([outcome]) == [7]
 
 
 def test_a_sample_is_short_and_of_text(engine: DuckDBEngine) -> None:
-    [outcome] = make_checks(engine, [row_check("i >= 0")], VERSIONS)
+    [outcome] = make_checks(engine, [row_check("i >= 0")], VERSIONS, STANDARD)
     assert counts([outcome]) == [100]
     assert len(outcome.sample) == SAMPLE_ROWS
     assert outcome.sample[0] == {"i": "0", "s": "0"}
@@ -138,4 +152,29 @@ def test_a_sample_keeps_columns_of_one_name_apart(engine: DuckDBEngine) -> None:
 
 
 def test_no_checks_cost_no_query(engine: DuckDBEngine) -> None:
-    assert make_checks(engine, [], {}) == []
+    assert make_checks(engine, [], {}, STANDARD) == []
+
+
+def test_every_aggregate_of_a_table_shares_a_scan(engine: DuckDBEngine) -> None:
+    checks = [row_check("i < 3"), query_check("FROM t"), row_check("i = 1")]
+    assert scan(engine, checks, "t") == {checks[0]: 3, checks[2]: 1}
+
+
+def test_a_check_can_be_made_of_some_rows_of_its_table(engine: DuckDBEngine) -> None:
+    check = row_check("i < 3")
+    assert scan(engine, [check], "(SELECT * FROM t WHERE i > 0)") == {check: 2}
+
+
+def test_a_check_that_gives_null_has_failed(engine: DuckDBEngine) -> None:
+    check = replace(row_check("i < 0"), aggregate="max(NULL::INTEGER)")
+    [outcome] = make_checks(engine, [check], VERSIONS, STANDARD)
+    assert counts([outcome]) == [-1]
+    assert outcome.result.message == "the check gave NULL, which says neither right nor wrong"
+
+
+def test_a_long_value_is_kept_up_to_its_limit(engine: DuckDBEngine) -> None:
+    [row] = sample(
+        engine, "SELECT repeat('é', 999) AS a, repeat('é', 1000) AS b, repeat('é', 1001) AS c"
+    )
+    assert SAMPLE_CHARACTERS == 1000
+    assert row == {"a": "é" * 999, "b": "é" * 1000, "c": "é" * 1000 + "…"}

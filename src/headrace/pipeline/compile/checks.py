@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from headrace.base.declarations import CheckDeclaration, Source, SqlCheck, Value
@@ -11,6 +11,7 @@ from headrace.base.hashing import address
 from headrace.base.moments import Moment
 from headrace.base.names import listed, near_miss, quote
 from headrace.base.tables import Schema
+from headrace.base.types import is_moment, is_numeric
 from headrace.checks.builtin import CheckQuery, check_query, declared_checks
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.changing import ambiguity_check
@@ -62,10 +63,43 @@ def table_checks(
         if isinstance(found, list):
             problems.extend(found)
         elif found is not None:
-            queries.append(check_query(relation.name, relation.schema, found))
+            key = _key(relation)
+            queries.append(check_query(relation.name, relation.schema, found, key))
     if problems:
         return problems
     return _bound(queries, compiled, analysis)
+
+
+def placed_rules(
+    rules: Sequence[CheckDeclaration], relation: Relation, compiled: Compiled, analysis: Analysis
+) -> Sequence[CheckDeclaration] | Sequence[Problem] | None:
+    """Rules that set rows of a table aside, with names as the tables spell them.
+
+    None while the columns of a table are unknown; else the rules, or all that is wrong with them.
+    """
+    if relation.schema is None:
+        return None
+    placed: list[CheckDeclaration] = []
+    problems: list[Problem] = []
+    for check in rules:
+        found = _placed(relation, check, compiled)
+        if found is None:
+            return None
+        if isinstance(found, list):
+            problems.extend(found)
+        else:
+            placed.append(found)
+    if problems:
+        return problems
+    queries = [check_query(relation.name, relation.schema, check) for check in placed]
+    refused = _problems(queries, compiled, analysis)
+    return refused or placed
+
+
+def _key(relation: Relation) -> tuple[str, ...]:
+    """The columns of a table's key that it has."""
+    names = {column.name.lower() for column in relation.schema or ()}
+    return tuple(name for name in relation.declaration.key if name.lower() in names)
 
 
 def _declared(relation: Relation) -> tuple[CheckDeclaration, ...]:
@@ -121,10 +155,16 @@ def _spelled(
 
 def _value_problems(relation: Relation, check: CheckDeclaration) -> Iterator[Problem]:
     """Values of a check that are none of its column's type."""
-    if check.kind not in {"accepted", "min", "max"}:
+    wanted = _TYPES_WANTED.get(check.kind)
+    if not check.columns or not (wanted or check.kind in {"accepted", "min", "max"}):
         return
     [type_name] = [c.type for c in relation.schema or () if c.name == check.columns[0]]
     where = f"{check.kind}: {relation.name}.{check.columns[0]} is {type_name}"
+    if wanted is not None:
+        expected, is_wanted = wanted
+        if not is_wanted(type_name):
+            yield Problem(check.place, where, expected)
+        return
     if check.kind != "accepted" and not has_order(type_name):
         yield Problem(check.place, f"{where}, which has no order", "a number, date or time")
         return
@@ -134,16 +174,30 @@ def _value_problems(relation: Relation, check: CheckDeclaration) -> Iterator[Pro
             yield Problem(check.place, f"{where}, and {value!r} is none", f"a {type_name}")
 
 
+# What the values of a column must be, for the checks that calculate with them.
+_TYPES_WANTED: Mapping[str, tuple[str, Callable[[str], bool]]] = {
+    "freshness": ("a column of dates or timestamps", is_moment),
+    "change": ("a column of numbers", is_numeric),
+    "mean": ("a column of numbers", is_numeric),
+}
+
+
 def _bound(
     queries: Sequence[CheckQuery], compiled: Compiled, analysis: Analysis
 ) -> list[CompiledCheck] | list[Problem]:
     """The checks as nouns, once the engine has taken each of them."""
-    problems = [
+    problems = _problems(queries, compiled, analysis)
+    return problems or [_compiled(query) for query in queries]
+
+
+def _problems(
+    queries: Sequence[CheckQuery], compiled: Compiled, analysis: Analysis
+) -> list[Problem]:
+    return [
         Problem(query.place, f"{query.name}: {mistake.found}", fix=mistake.fix)
         for query in queries
         if isinstance(mistake := _refused(query, compiled, analysis), Mistake)
     ]
-    return problems or [_compiled(query) for query in queries]
 
 
 def _refused(query: CheckQuery, compiled: Compiled, analysis: Analysis) -> Mistake | None:
@@ -163,6 +217,7 @@ def _refused(query: CheckQuery, compiled: Compiled, analysis: Analysis) -> Mista
 
 
 def _compiled(query: CheckQuery) -> CompiledCheck:
+    assert query.severity != "quarantine", "the rules that set rows aside are in the model's SQL"
     return CompiledCheck(
         name=query.name,
         table=query.table,
@@ -172,6 +227,10 @@ def _compiled(query: CheckQuery) -> CompiledCheck:
         condition=query.condition,
         recipe=address("check", query.name, query.sql, query.severity),
         place=query.place,
+        aggregate=query.aggregate,
+        form=query.form,
+        compared=query.compared,
+        within_seconds=query.within_seconds,
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from headrace.base.declarations import Project
+from headrace.base.declarations import Model, Project
 from headrace.base.errors import Problem, ProjectError
 from headrace.base.moments import EPOCH, Moment
-from headrace.base.tables import Schema
+from headrace.base.tables import ALL_SUFFIX, QUARANTINE_SUFFIX, Schema
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.cache import CompileCache
 from headrace.pipeline.compile.checks import Compiled, sql_check, table_checks
@@ -24,6 +24,12 @@ from headrace.pipeline.compile.models import (
     with_declared_lineage,
 )
 from headrace.pipeline.compile.ordering import build_order
+from headrace.pipeline.compile.quarantine import (
+    all_rows,
+    divide_model,
+    divided_inputs,
+    tolerance_check,
+)
 from headrace.pipeline.compile.sources import compile_source
 from headrace.pipeline.compile.tables import TableNames, project_tables
 from headrace.store.snapshots import EndpointContract
@@ -87,8 +93,12 @@ class _Compiling:
         sources = {each.name: each for each in self._source_relations()}
         inputs |= {name: relation.inputs for name, relation in sources.items()}
         inputs |= {name: reading.inputs for name, reading in readings.items()}
+        divided = {each.name: each for each in self.project.models if each.rules}
+        for name, model in divided.items():
+            if name + ALL_SUFFIX in readings:
+                inputs[name] = inputs[name + QUARANTINE_SUFFIX] = self._divided_inputs(model)
         order, circles = build_order(inputs)
-        self.problems.extend(self._circle(circle, readings) for circle in circles)
+        self.problems.extend(map(self._circle, circles))
         found: dict[str, Relation] = {}
         for name in order:
             relation = sources.get(name)
@@ -96,20 +106,37 @@ class _Compiling:
                 relation = self._model(readings[name], found)
             if relation is not None:
                 found[name] = relation
+            if name in divided:
+                found |= {each.name: each for each in self._divided(divided[name], found)}
         return list(found.values())
+
+    def _divided_inputs(self, model: Model) -> tuple[str, ...]:
+        found = map(self.names.find, divided_inputs(model))
+        return tuple(name for name in found if name is not None)
+
+    def _divided(self, model: Model, found: Mapping[str, Relation]) -> Iterable[Relation]:
+        """A model that sets rows aside, and its quarantine; () when something is broken."""
+        base = found.get(model.name + ALL_SUFFIX)
+        if base is None or any(name not in found for name in self._divided_inputs(model)):
+            return ()
+        return (
+            self._kept(divide_model(model, base, Compiled(found, self.names), self.analysis)) or ()
+        )
 
     def _readings(self) -> Iterator[Reading]:
         """The models that are whole so far."""
-        for model in self.project.models:
+        for declared in self.project.models:
+            model = all_rows(declared) if declared.rules else declared
             reading, problems = read_model(model, self.names, self.analysis)
             self.problems.extend(problems)
             if not problems:
                 yield reading
 
-    def _circle(self, circle: list[str], readings: Mapping[str, Reading]) -> Problem:
+    def _circle(self, circle: list[str]) -> Problem:
         steps = " -> ".join(f"`{name}`" for name in [*circle, circle[0]])
+        places = {model.name: model.place for model in self.project.models}
         return Problem(
-            readings[circle[0]].model.place,
+            next(places[name] for name in circle if name in places),
             f"the models read each other in a circle: {steps}",
             fix="take one of these reads out",
         )
@@ -148,6 +175,11 @@ class _Compiling:
                     self.problems.append(each)
                 else:
                     found.append(each)
+        found += [
+            tolerance_check(model)
+            for model in self.project.models
+            if model.rules and model.name in compiled.relations
+        ]
         for declaration in self.project.checks:
             check = sql_check(declaration, compiled, self.analysis, self.moment)
             if check is not None and (kept := self._kept(check)) is not None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from headrace.base.declarations import Model, Project, Severity, Source
 from headrace.base.errors import Place
 from headrace.base.moments import EPOCH, Moment
 from headrace.base.partitions import Split
 from headrace.base.tables import Schema
+from headrace.checks.builtin import Form
 from headrace.store.snapshots import EndpointContract
+
+Need: TypeAlias = Literal["same", "whole", "latest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Locality:
         lookback: how many partitions before its own a cell needs, too.
     """
 
-    inputs: Mapping[str, Literal["same", "whole", "latest"]]
+    inputs: Mapping[str, Need]
     lookback: int = 0
 
 
@@ -73,9 +76,10 @@ class CompiledCheck:
         severity: "error" stops the publish, "warn" reports.
         sql: a SELECT of the rows that are wrong.
         condition: for a check that looks at one row at a time, the SQL condition that is true
-            for a wrong row, so that all such checks of a table share one scan; else "".
+            for a wrong row; else "".
         recipe: address of the check's rule.
         place: where it is declared.
+        aggregate, form, compared, within_seconds: see `CheckQuery`.
     """
 
     name: str
@@ -86,6 +90,10 @@ class CompiledCheck:
     condition: str
     recipe: str
     place: Place
+    aggregate: str = ""
+    form: Form = "rows"
+    compared: Schema | None = None
+    within_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from headrace.base.declarations import Model
 from headrace.base.errors import Problem
@@ -15,11 +14,9 @@ from headrace.base.names import listed, near_miss
 from headrace.base.partitions import Split, split_of
 from headrace.base.tables import Schema
 from headrace.pipeline.compile.analysis import Analysis
-from headrace.pipeline.compile.graph import Locality, Relation
+from headrace.pipeline.compile.graph import Locality, Need, Relation
 from headrace.pipeline.compile.local_values import divides
 from headrace.pipeline.compile.queries import Query, Refusal, place_in, sql_of
-
-_Need: TypeAlias = Literal["same", "whole", "latest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +27,7 @@ class Partitioned:
     split: Split
     inputs: Mapping[str, Relation]
 
-    def needs(self) -> dict[str, _Need]:
+    def needs(self) -> dict[str, Need]:
         """What a cell needs of each input, as far as partitions and the header tell."""
         said = {each.table.lower(): each.need for each in self.model.inputs}
         return {
@@ -100,7 +97,7 @@ def keyed_locality(
     splits = {name: relation.split for name, relation in same.items() if relation.split}
     if not analysis.prove(query, tables, splits, split).is_local:
         return None
-    needs: dict[str, _Need] = {name: "same" if name in same else "whole" for name in inputs}
+    needs: dict[str, Need] = {name: "same" if name in same else "whole" for name in inputs}
     return split, Locality(needs)
 
 
@@ -147,7 +144,7 @@ def _nothing_to_follow(partitioned: Partitioned) -> Problem:
 
 
 def _refused(
-    partitioned: Partitioned, needs: Mapping[str, _Need], query: Query, analysis: Analysis
+    partitioned: Partitioned, needs: Mapping[str, Need], query: Query, analysis: Analysis
 ) -> Iterator[Problem]:
     """Why a query cannot be built cell by cell, at the clauses that stand against it."""
     tables = {name: relation.schema or () for name, relation in partitioned.inputs.items()}

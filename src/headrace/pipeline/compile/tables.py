@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 from headrace.base.declarations import Project
 from headrace.base.errors import Place, Problem
 from headrace.base.names import is_name, listed, near_miss
-from headrace.base.tables import HISTORY_SUFFIX, LANDED_SUFFIX, QUARANTINE_SUFFIX, TAKEN_SUFFIXES
+from headrace.base.tables import (
+    ALL_SUFFIX,
+    HISTORY_SUFFIX,
+    LANDED_SUFFIX,
+    QUARANTINE_SUFFIX,
+    TAKEN_SUFFIXES,
+)
 from headrace.pipeline.compile.changing import is_changing
 from headrace.pipeline.compile.queries import NameUse, Query, SqlText, place_in
 
@@ -60,6 +66,9 @@ def _declared(project: Project) -> Iterator[tuple[str, Place]]:
             yield source.name + HISTORY_SUFFIX, source.place
     for model in project.models:
         yield model.name, model.place
+        if model.rules:
+            yield model.name + ALL_SUFFIX, model.place
+            yield model.name + QUARANTINE_SUFFIX, model.place
 
 
 def read_tables(
@@ -83,4 +92,4 @@ def _is_inside(use: NameUse) -> bool:
 
 
 def _shown(names: Iterable[str]) -> list[str]:
-    return [name for name in names if not name.endswith(TAKEN_SUFFIXES)]
+    return [name for name in names if not name.endswith((*TAKEN_SUFFIXES, ALL_SUFFIX))]

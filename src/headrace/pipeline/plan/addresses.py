@@ -7,11 +7,13 @@ from typing import TypeAlias
 
 from headrace.base.hashing import address, hash_bytes
 from headrace.base.partitions import Split, coarser, shifted
-from headrace.base.tables import version_address
+from headrace.base.tables import Version, version_address
 from headrace.pipeline.compile.graph import CompiledCheck, Locality, Relation
 from headrace.pipeline.plan.plans import Cells, NamedCell
 
 _ByPartition: TypeAlias = dict[str, list[str]]
+
+NOTHING_PUBLISHED: Mapping[str, Version] = {}
 
 
 def quarantine_address(cell: str) -> str:
@@ -19,9 +21,28 @@ def quarantine_address(cell: str) -> str:
     return address("quarantine", cell)
 
 
-def check_address(check: CompiledCheck, versions: Mapping[str, str]) -> str:
-    """The address of a check's result on given content."""
-    return address("check", check.recipe, {name: versions[name] for name in check.tables})
+def check_address(
+    check: CompiledCheck,
+    versions: Mapping[str, str],
+    published: Mapping[str, Version] = NOTHING_PUBLISHED,
+) -> str:
+    """The address of a check's result on given content, and on what it is compared with."""
+    content = {name: versions[name] for name in check.tables}
+    before = compared_version(check, published)
+    return address("check", check.recipe, content, before.address if before else "")
+
+
+def compared_version(check: CompiledCheck, published: Mapping[str, Version]) -> Version | None:
+    """The published version that a check compares its table with; None when there is none.
+
+    One without the columns, or with other types, cannot be compared with.
+    """
+    version = published.get(check.table)
+    if check.compared is None or version is None:
+        return None
+    columns = {(column.name, column.type) for column in version.schema}
+    wanted = {(column.name, column.type) for column in check.compared}
+    return version if wanted <= columns else None
 
 
 def address_of(relation: Relation, cells: Cells) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from headrace.base.tables import Batch, RawFile, Version
 from headrace.pipeline.compile.graph import CompiledCheck, Graph, Relation
 from headrace.pipeline.plan.addresses import (
     address_of,
     check_address,
+    compared_version,
     model_cells,
     quarantine_address,
 )
@@ -34,7 +36,7 @@ from headrace.pipeline.plan.selecting import narrowed, selected_tables
 from headrace.pipeline.plan.versions import assemble, quarantine_of, stored_cells
 from headrace.sources.recipe import cell_address
 from headrace.store.data import StoredCell
-from headrace.store.snapshots import Manifest, Snapshot
+from headrace.store.snapshots import CheckResult, Manifest, Snapshot
 from headrace.store.store import Store
 
 _NOTHING = Snapshot(tables={}, manifest=Manifest(project=""))
@@ -77,6 +79,7 @@ def make_plan(
         steps=tuple(planning.steps),
         waiting=tuple(planning.waiting),
         checks=planning.unknown_checks(),
+        stale=_stale(graph.checks, planning.addresses, before, store.clock.now()),
         manifest=contract.manifest,
         modules=contract.modules,
         changes=contract_changes(before.manifest, contract.manifest),
@@ -271,6 +274,7 @@ class _Planning:
         What one can only tell once a source is read counts, where the check reads that source
         alone: so it is made before anything is built upon it.
         """
+        before = self.look_up.before
         unread = {step.table for step in self.steps if not step.address}
         return tuple(
             check
@@ -278,7 +282,8 @@ class _Planning:
             if (set(check.tables) <= unread and len(check.tables) == 1)
             or (
                 self.addresses.keys() >= set(check.tables)
-                and check_address(check, self.addresses) not in self.look_up.before.checks
+                and check_address(check, self.addresses, before.tables) not in before.checks
+                and not _is_unmoved(check, self.addresses, before)
             )
         )
 
@@ -307,3 +312,22 @@ def _bytes_of(published: Version | None, rows: int | None) -> int | None:
     if published is None or rows is None or not published.rows:
         return None
     return round(published.size_bytes * rows / published.rows)
+
+
+def _is_unmoved(check: CompiledCheck, addresses: Mapping[str, str], before: Snapshot) -> bool:
+    """Whether a check compares its table with itself."""
+    version = compared_version(check, before.tables)
+    return version is not None and version.address == addresses[check.table]
+
+
+def _stale(
+    checks: Iterable[CompiledCheck], addresses: Mapping[str, str], before: Snapshot, now: datetime
+) -> tuple[CheckResult, ...]:
+    """The freshness checks whose table stays as it is, and is not fresh any more."""
+    known = (
+        before.checks.get(check_address(check, addresses))
+        for check in checks
+        if check.form == "newest" and addresses.keys() >= set(check.tables)
+    )
+    judged = (result.judged(now) for result in known if result is not None)
+    return tuple(result for result in judged if not result.passed)

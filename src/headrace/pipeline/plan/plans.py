@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from headrace.base.tables import Batch, RawFile, Version
 from headrace.pipeline.compile.graph import CompiledCheck, Graph
 from headrace.store.data import StoredCell
-from headrace.store.snapshots import Manifest, Ref, Snapshot
+from headrace.store.snapshots import CheckResult, Manifest, Ref, Snapshot
 
 
 class NamedCell(NamedTuple):
@@ -137,6 +137,8 @@ class Plan:
         removed: tables that are published and not in the project any more.
         reasons: why the next snapshot differs although nothing is built, in words.
         selection: what was asked for.
+        stale: the freshness checks that fail now, on tables that stay as they are. One of
+            severity error lets nothing be published.
     """
 
     graph: Graph
@@ -157,6 +159,7 @@ class Plan:
     removed: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     selection: Selection = EVERYTHING
+    stale: tuple[CheckResult, ...] = ()
 
     @property
     def deferred(self) -> tuple[str, ...]:
@@ -167,3 +170,8 @@ class Plan:
     def nothing_to_do(self) -> bool:
         """Whether what is published is already what the project asks for."""
         return not (self.steps or self.checks or self.reasons)
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether a table that stays as it is is too old for anything to be published."""
+        return any(result.severity == "error" for result in self.stale)

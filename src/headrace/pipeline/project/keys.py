@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar, cast
@@ -134,6 +135,15 @@ def whole_number(least: int, most: int = 2**53) -> Reader[int]:
         return None
 
     return read
+
+
+def number(node: Node, problems: Problems) -> float | None:
+    """A finite number."""
+    value = node.value if isinstance(node, Scalar) else None
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    report(problems, node, "a number")
+    return None
 
 
 def one_of(*choices: str) -> Reader[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import cast
 
-from headrace.base.declarations import Model, PythonFunction
+from headrace.base.declarations import Model, PythonFunction, Tolerance
 from headrace.base.errors import Place
 from headrace.base.moments import Volatile
+from headrace.pipeline.project.amounts import tolerance
 from headrace.pipeline.project.cells import input_needs, lookback, read_needs
 from headrace.pipeline.project.checks import check_entries
 from headrace.pipeline.project.columns import ColumnRules, key_columns, model_columns, partition
@@ -19,6 +20,7 @@ CHECKS = Key("checks", check_entries)
 PARTITION = Key("partition", partition)
 LOOKBACK = Key("lookback", lookback)
 INPUTS = Key("inputs", input_needs)
+TOLERANCE = Key("tolerance", tolerance)
 ALLOW_EMPTY = Key("allow_empty", flag)
 DESCRIPTION = Key("description", text)
 
@@ -26,6 +28,7 @@ MODEL_KEYS = (
     KEY,
     COLUMNS,
     CHECKS,
+    TOLERANCE,
     PARTITION,
     VOLATILE,
     LOOKBACK,
@@ -66,4 +69,5 @@ def declared_model(
         inputs=needs.inputs,
         allow_empty=fields.get(ALLOW_EMPTY, False),
         description=fields.get(DESCRIPTION, ""),
+        tolerance=fields.get(TOLERANCE, Tolerance(share=0.01)),
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Literal, TypeAlias, cast
 
 from headrace.base.declarations import ColumnContract, Source, Tolerance
 from headrace.base.errors import Place, Problem
-from headrace.pipeline.project.checks import check_entries
+from headrace.pipeline.project.amounts import tolerance
+from headrace.pipeline.project.checks import check_entries, source_freshness
 from headrace.pipeline.project.columns import (
     ColumnRules,
     derived_columns,
@@ -17,7 +17,7 @@ from headrace.pipeline.project.columns import (
     require_columns,
     source_columns,
 )
-from headrace.pipeline.project.documents import Misread, Node, Scalar, parse_yaml
+from headrace.pipeline.project.documents import Misread, parse_yaml
 from headrace.pipeline.project.formats import FORMAT_KEYS, read_format
 from headrace.pipeline.project.keys import (
     Fields,
@@ -26,27 +26,11 @@ from headrace.pipeline.project.keys import (
     flag,
     one_of,
     read_fields,
-    report,
     text,
     texts,
 )
 
 _Mode: TypeAlias = Literal["append", "snapshot", "changes"]
-_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
-_ROWS = re.compile(r"(\d{1,15})(?:\s*rows?)?", re.ASCII)
-
-
-def tolerance(node: Node, problems: Problems) -> Tolerance | None:
-    """ "1 %", "0.5%", 20 or "20 rows"."""
-    written = node.text.strip() if isinstance(node, Scalar) else ""
-    if rows := _ROWS.fullmatch(written):
-        return Tolerance(rows=int(rows[1]))
-    share = _SHARE.fullmatch(written)
-    if share and float(share[1]) <= 100:
-        return Tolerance(share=float(share[1]) / 100)
-    report(problems, node, "rows or a share of all rows, such as `20 rows` or `0.5 %`")
-    return None
-
 
 FILES = Key("files", texts)
 COLUMNS = Key("columns", source_columns)
@@ -59,14 +43,14 @@ DELETES = Key("deletes", text)
 HISTORY = Key("history", flag)
 KEY = Key("key", key_columns)
 CHECKS = Key("checks", check_entries)
+FRESHNESS = Key("freshness", source_freshness)
 PARTITION = Key("partition", partition)
 ALLOW_EMPTY = Key("allow_empty", flag)
 DESCRIPTION = Key("description", text)
 
 SOURCE_KEYS = (
     FILES, COLUMNS, DERIVE, *FORMAT_KEYS, TOLERANCE, BAD_ROWS, MODE, KEY, CURSOR, DELETES,
-    HISTORY, CHECKS, PARTITION, ALLOW_EMPTY,
-    DESCRIPTION,
+    HISTORY, CHECKS, FRESHNESS, PARTITION, ALLOW_EMPTY, DESCRIPTION,
 )  # fmt: skip
 
 
@@ -111,7 +95,7 @@ def _source(name: str, file: str, fields: Fields, problems: Problems) -> Source:
         history=fields.get(HISTORY, False),
         tolerance=_tolerance(fields, problems),
         key=fields.get(KEY, ()),
-        checks=(*rules.references, *fields.get(CHECKS, ())),
+        checks=(*rules.references, *fields.get(FRESHNESS, ()), *fields.get(CHECKS, ())),
         partition=fields.optional(PARTITION),
         allow_empty=fields.get(ALLOW_EMPTY, False),
         description=fields.get(DESCRIPTION, ""),
@@ -142,6 +126,8 @@ def _require_known_columns(source: Source, fields: Fields, problems: Problems) -
     _require_ways_of_changing(source, fields, problems)
     for check in source.checks:
         require_columns(check.columns, known, check.place, problems)
+        if check.severity == "quarantine":
+            problems.append(_no_quarantine(check.place))
     for column in source.derive:
         if column.name.lower() in raw:
             found = f"`derive` makes `{column.name}`, which is a column of the raw files"
@@ -185,3 +171,13 @@ def _what_needs_a_key(source: Source) -> str:
     if source.history:
         return "`history`"
     return "`cursor`" if source.cursor and source.mode == "append" else ""
+
+
+def _no_quarantine(place: Place) -> Problem:
+    # The rows of a raw file follow from that file alone: so one new file is all that is read.
+    return Problem(
+        place,
+        "`severity` is 'quarantine', and what a source's checks look at is the whole table",
+        "`error` or `warn`",
+        "put the rule into `columns`, or quarantine in a model that reads the source",
+    )

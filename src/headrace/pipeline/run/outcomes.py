@@ -11,6 +11,8 @@ from headrace.store.snapshots import CheckResult
 
 # Wrong rows kept with a check's result, for the user to look at.
 SAMPLE_ROWS = 20
+# Characters of each of their values: 20 rows of 50 columns stay below 1 MB.
+SAMPLE_CHARACTERS = 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,9 +18,11 @@ from headrace.base.declarations import Model
 from headrace.base.errors import HeadraceError, StoreError
 from headrace.base.names import quote
 from headrace.base.tables import Version
+from headrace.checks.figures import before_name
 from headrace.engines.duckdb import DuckDBEngine
 from headrace.observe.events import CheckFinished, Observer, StepFinished, StepStarted
 from headrace.pipeline.compile.graph import CompiledCheck, Relation
+from headrace.pipeline.plan.addresses import compared_version
 from headrace.pipeline.plan.plans import Plan, PlannedStep, SourceFiles
 from headrace.pipeline.plan.versions import (
     assemble,
@@ -28,7 +30,7 @@ from headrace.pipeline.plan.versions import (
     quarantine_of,
     volume_results,
 )
-from headrace.pipeline.run.checking import make_checks, sample
+from headrace.pipeline.run.checking import Standard, make_checks, sample
 from headrace.pipeline.run.outcomes import Built, CheckOutcome
 from headrace.pipeline.run.partitions import CellBuilder, Selected
 from headrace.pipeline.run.scheduling import Task, run_tasks
@@ -80,6 +82,8 @@ class _Run:
             self._reuse(version)
         for version in self.plan.reused.values():
             self._check_volume(version)
+        for stale in self.plan.stale:
+            self._finish_check(CheckOutcome(stale))
         settings = self.plan.graph.project.settings
         workers = settings.workers or os.cpu_count() or 1
         run_tasks(self._tasks(), workers, self.engine.interrupt)
@@ -236,7 +240,13 @@ class _Run:
         with self._lock:
             read = {name for check in checks for name in check.tables}
             addresses = {name: self.versions[name].address for name in read}
-        outcomes = make_checks(self.engine, checks, addresses)
+        published = self.plan.before.tables
+        for check in checks:
+            if (before := compared_version(check, published)) is not None:
+                before = replace(before, table=before_name(check.table))
+                self.engine.attach(before, self.store.data_root)
+        held_against = Standard(self.store.clock.now(), published)
+        outcomes = make_checks(self.engine, checks, addresses, held_against)
         for outcome in outcomes:
             self._finish_check(outcome)
         return not any(outcome.stops_publish for outcome in outcomes)
