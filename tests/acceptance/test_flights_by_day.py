@@ -127,9 +127,7 @@ def rebuilt(
 ) -> dict[str, list[str | None]]:
     """Table -> the partitions whose cell is another, sorted."""
     return {
-        name: sorted(
-            (label for label in now if before[name].get(label) != now[label]), key=str
-        )
+        name: sorted((label for label in now if before[name].get(label) != now[label]), key=str)
         for name, now in after.items()
     }
 

@@ -109,6 +109,7 @@ def compile_sql_model(
         moment=moment.text(model.volatile),
         split=split_of(model.partition),
         locality=locality,
+        copies=bound.copies,
     )
 
 
