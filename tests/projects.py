@@ -103,10 +103,11 @@ class Shop:
         """What a run would do now."""
         return plan_workspace(open_workspace(self.root), self.environment)
 
-    def run(self, observe: Observer = ignore) -> BuildReport:
-        """Plan and execute."""
+    def run(self, observe: Observer = ignore, *, accepted: tuple[str, ...] = ()) -> BuildReport:
+        """Plan and execute; `accepted` names the endpoints that may break their users."""
         workspace = open_workspace(self.root)
-        return build(workspace, plan_workspace(workspace, self.environment), observe)
+        plan = plan_workspace(workspace, self.environment)
+        return build(workspace, plan, observe, accepted=accepted)
 
     def events(self) -> list[Event]:
         """Plan and execute; everything that was observed."""

@@ -48,8 +48,8 @@ def test_tables_and_fields(changed: Shop) -> None:
             " column amount (DECIMAL(2,1)) added; column id: BIGINT becomes INTEGER"
         ),
         "API",
-        "  changed  store_revenue  field revenue (DECIMAL(12,2)) removed",
-        "  changed  store_revenue  field day: DATE becomes TIMESTAMP",
+        "  changed  store_revenue  field revenue (DECIMAL(12,2)) removed  breaking",
+        "  changed  store_revenue  field day: DATE becomes TIMESTAMP      breaking",
         "1 table the same",
     ]
 

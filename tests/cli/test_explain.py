@@ -69,3 +69,10 @@ def test_a_misspelt_endpoint_gets_its_near_miss(shop: Shop) -> None:
         "error: 'store_revenu' is not an endpoint of snapshot 1 of prod; expected one of"
         " `store_revenue`; did you mean `store_revenue`?\n"
     )
+
+
+def test_an_endpoint_that_ends_says_when(shop: Shop) -> None:
+    ending = replace(REVENUE, deprecated="2026-12-01", sunset="2027-03-01")
+    shop.publish(TABLES, endpoints=(ending,))
+    lines = shop.call("explain", "store_revenue").stdout.splitlines()
+    assert lines[2] == "deprecated from 2026-12-01, may be gone from 2027-03-01"

@@ -60,7 +60,10 @@ def test_a_changed_field_is_announced_to_the_users_of_the_api(built: Path) -> No
     lines = call("plan", "-C", str(built)).stdout.splitlines()
     start = lines.index("API")
     assert lines[start + 1 : start + 3] == [
-        "  changed  store_revenue  field orders (BIGINT) removed",
+        (
+            "  changed  store_revenue  field orders (BIGINT) removed"
+            "   breaking, no calls in the last 30 days"
+        ),
         "  changed  store_revenue  field purchases (BIGINT) added",
     ]
 
@@ -97,4 +100,64 @@ def test_outside_a_project_it_says_how_to_begin_one(tmp_path: Path) -> None:
         f"error: headrace.toml: there is no such file in {str(tmp_path)!r} or in a folder above it;"
         " run `headrace new NAME` to start a project\n"
         "1 problem in the project's files; nothing ran\n"
+    )
+
+
+@pytest.fixture
+def breaking(built: Path) -> Path:
+    """The same, with a field of its endpoint renamed."""
+    endpoint = built / "endpoints" / "store_revenue.sql"
+    endpoint.write_text(endpoint.read_text().replace(", orders", ", orders AS purchases"))
+    return built
+
+
+def test_the_exit_code_is_that_of_a_run_that_would_be_refused(breaking: Path) -> None:
+    refused = call("plan", "-C", str(breaking))
+    accepted = call("plan", "-C", str(breaking), "--accept-breaking", "store_revenue")
+    assert (refused.exit_code, accepted.exit_code) == (2, 0)
+    assert refused.stderr == accepted.stderr == ""
+    assert refused.stdout.splitlines()[-1].startswith("Refused: 1 breaking change for users")
+    assert accepted.stdout.splitlines()[-1] == "`headrace run` does it."
+
+
+def test_json_says_what_breaks_whom_and_what_is_refused(breaking: Path) -> None:
+    result = call("plan", "-C", str(breaking), "--json")
+    assert (result.exit_code, result.stderr) == (2, "")
+    answer = json.loads(result.stdout)
+    assert answer["refused"] == ["store_revenue"]
+    assert answer["changes"][0] == {
+        "endpoint": "store_revenue",
+        "kind": "changed",
+        "detail": "field orders (BIGINT) removed",
+        "what": "field",
+        "name": "orders",
+        "before": "BIGINT",
+        "after": "",
+        "path": "/stores/{store_id}/revenue",
+        "breaking": True,
+        "calls": 0,
+    }
+    accepted = call("plan", "-C", str(breaking), "--json", "--accept-breaking", "store_revenue")
+    assert json.loads(accepted.stdout)["refused"] == []
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_a_refusal_needs_no_engine(command: str, breaking: Path) -> None:
+    call("plan", "-C", str(breaking))
+    assert loaded_by([command, "-C", str(breaking)]) & ENGINES == set()
+
+
+def test_what_breaks_nobody_is_noted_and_what_is_misspelt_is_refused(built: Path) -> None:
+    noted = call("plan", "-C", str(built), "--accept-breaking", "store_revenue")
+    assert (noted.exit_code, noted.stderr) == (
+        0,
+        "note: store_revenue breaks nobody: there is nothing to accept\n",
+    )
+    misspelt = call("plan", "-C", str(built), "--accept-breaking", "store_revenu")
+    assert (misspelt.exit_code, misspelt.stderr) == (
+        2,
+        (
+            "error: --accept-breaking: 'store_revenu' is not an endpoint; expected one of"
+            " `store_revenue`; did you mean `store_revenue`?\n"
+        ),
     )

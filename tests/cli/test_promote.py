@@ -171,3 +171,19 @@ def test_a_stale_promotion_reads_no_file_of_the_project(shop: Shop) -> None:
     (shop.root / "models" / "broken.sql").write_text("/*\nkeys: a\n*/")
     assert run(shop, "promote", "dev", "prod").exit_code == 2
     assert run(shop, "promote", "dev", "prod", "--stale").exit_code == 0
+
+
+def test_what_breaks_users_of_the_other_environment_is_refused_until_it_is_accepted(
+    shop: Shop,
+) -> None:
+    path = "endpoints/revenue.sql"
+    shop.write(path, SHOP[path].replace("revenue, orders", "revenue"))
+    assert run(shop, "run", "--env", "dev", "--accept-breaking", "revenue").exit_code == 0
+    refused = run(shop, "promote", "dev", "prod")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.splitlines()[0] == (
+        "error: revenue: field orders (BIGINT) removed - breaking, no calls in the last 30 days"
+    )
+    accepted = run(shop, "promote", "dev", "prod", "--accept-breaking", "revenue")
+    assert accepted.exit_code == 0
+    assert accepted.stdout.splitlines()[-1] == ("published snapshot 2 to prod: the same as dev:2")

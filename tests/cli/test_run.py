@@ -194,3 +194,35 @@ def test_what_is_set_aside_of_a_model_is_told(project: Path) -> None:
     found = call("query", "-C", str(project), "SELECT DISTINCT reason FROM big__quarantine")
     assert "amount: min 4" in found.stdout
     assert "big__all" not in call("status", "-C", str(project)).stdout
+
+
+def test_a_breaking_change_needs_every_endpoint_that_it_breaks(project: Path) -> None:
+    (project / "endpoints" / "days.sql").write_text("SELECT day, orders FROM daily_revenue")
+    call("run", "-C", str(project))
+    (project / "endpoints" / "days.sql").write_text("SELECT orders FROM daily_revenue")
+    endpoint = project / "endpoints" / "store_revenue.sql"
+    endpoint.write_text(endpoint.read_text().replace("day, revenue, orders", "revenue, orders"))
+    one = call("run", "-C", str(project), "--accept-breaking", "days")
+    assert (one.exit_code, one.stdout) == (2, "")
+    assert one.stderr.splitlines() == [
+        "error: store_revenue: field day (DATE) removed - breaking, no calls in the last 30 days",
+        (
+            "1 breaking change for users of the API; nothing is published;"
+            " `--accept-breaking store_revenue` publishes, and a second file with another"
+            " `version:` keeps the old contract beside the new one"
+        ),
+    ]
+    both = call(
+        "run", "-C", str(project), "--accept-breaking", "days", "--accept-breaking", "store_revenue"
+    )
+    assert both.exit_code == 0
+    assert "published snapshot 2 to prod" in both.stdout
+
+
+def test_a_run_may_be_repeated_with_what_it_accepted(project: Path) -> None:
+    call("run", "-C", str(project))
+    again = call("run", "-C", str(project), "--accept-breaking", "store_revenue")
+    assert (again.exit_code, again.stderr) == (
+        0,
+        "note: store_revenue breaks nobody: there is nothing to accept\n",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from headrace.base.clock import format_time
 from headrace.store.records import CheckRecord, Records, RunRecord, StepRecord
 from tests.cli.shops import Shop
 
@@ -105,3 +106,31 @@ def test_a_check_that_found_nothing_cannot_be_shown(shop: Shop) -> None:
         "error: 'orders: key di' found nothing in the last run that did something;"
         " did you mean `orders: key id`?\n"
     )
+
+
+def test_endpoints_have_the_calls_that_were_counted(shop: Shop) -> None:
+    shop.publish(TABLES)
+    records = Records.open(shop.store.records_path)
+    now = format_time(shop.store.clock.now())
+    records.add_calls("prod", {"/stores/{store_id}/revenue": 1204}, now)
+    records.close()
+    lines = shop.call("status").stdout.splitlines()
+    [line] = [each for each in lines if each.startswith("  store_revenue")]
+    assert line == (
+        "  store_revenue  GET /stores/{store_id}/revenue  1,204 calls in the last 30 days"
+    )
+    [endpoint] = json.loads(shop.call("status", "--json").stdout)["endpoints"]
+    assert endpoint == {
+        "endpoint": "store_revenue",
+        "path": "/stores/{store_id}/revenue",
+        "version": 1,
+        "deprecated": None,
+        "sunset": None,
+        "calls": 1204,
+    }
+
+
+def test_calls_are_unknown_without_a_record(shop: Shop) -> None:
+    shop.publish(TABLES)
+    [endpoint] = json.loads(shop.call("status", "--json").stdout)["endpoints"]
+    assert endpoint["calls"] is None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from headrace.base.clock import SetClock
-from headrace.base.errors import ProjectError
+from headrace.base.errors import BreakingChanges, ProjectError
 from headrace.engines.duckdb import DuckDBEngine
 from headrace.observe.events import (
     CheckFinished,
@@ -141,7 +141,7 @@ def test_a_changed_endpoint_publishes_and_builds_nothing(shop: Shop) -> None:
     assert [(change.endpoint, change.detail) for change in plan.changes] == [
         ("revenue", "field orders (BIGINT) removed")
     ]
-    report = shop.run()
+    report = shop.run(accepted=("revenue",))
     assert (built(report), report.outcome) == ([], "published")
 
 
@@ -478,3 +478,52 @@ def test_volatile_taken_out_of_a_python_model_is_a_reason(shop: Shop) -> None:
     shop.write("models/seen.py", text.replace("(volatile='year')", ""))
     [step] = shop.plan().steps
     assert step.reasons == ("what `volatile` says changed",)
+
+
+WIDE = """\
+    import pyarrow as pa
+    from headrace import model
+    @model
+    def wide() -> pa.Table:
+        return pa.table({"a": [1], "b": [2]})
+    """
+
+
+def test_a_breaking_change_is_refused_before_anything_is_built(shop: Shop) -> None:
+    shop.run()
+    path = "models/daily_revenue.sql"
+    shop.write(path, SHOP[path].replace("count(*) AS orders", "count(*) AS number"))
+    shop.write("endpoints/revenue.sql", SHOP["endpoints/revenue.sql"].replace("orders", "number"))
+    seen: list[Event] = []
+    with pytest.raises(BreakingChanges) as caught:
+        shop.run(seen.append)
+    assert str(caught.value.changes[0]) == (
+        "revenue: field orders (BIGINT) removed - breaking, no calls in the last 30 days"
+    )
+    assert seen == []
+    assert len(records_of(shop).last_runs("prod", 9)) == 1
+    report = shop.run(accepted=("revenue",))
+    assert report.snapshot is not None
+    assert report.snapshot.reason == (
+        "built daily_revenue, store_revenue; accepted breaking changes of revenue"
+    )
+
+
+def test_what_only_a_python_model_can_show_is_refused_before_the_publish(shop: Shop) -> None:
+    """The model must run to tell its columns; what it has lost does not reach anybody."""
+    write_files(shop.root, {"models/wide.py": WIDE, "endpoints/wide.sql": "SELECT * FROM wide\n"})
+    shop.run()
+    shop.write("models/wide.py", WIDE.replace(', "b": [2]', ""))
+    plan = shop.plan()
+    assert plan.deferred == ("wide", "wide")
+    assert plan.changes == ()
+    with pytest.raises(BreakingChanges) as caught:
+        shop.run()
+    [change] = caught.value.changes
+    assert str(change) == (
+        "wide: field b (BIGINT) removed - breaking, no calls in the last 30 days"
+    )
+    [run, _] = records_of(shop).last_runs("prod", 9)
+    assert (run.outcome, run.message) == ("failed", str(caught.value))
+    assert "b" in {column.name for column in shop.published().tables["wide"].schema}
+    assert shop.run(accepted=("wide",)).outcome == "published"

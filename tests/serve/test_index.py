@@ -22,8 +22,18 @@ def test_the_index_lists_endpoints(shop: Shop, serve: Serve) -> None:
                 "name": "by_store",
                 "path": "/stores/{store_id}/sales",
                 "description": "What a store sold, day by day.",
+                "version": 1,
+                "deprecated": None,
+                "sunset": None,
             },
-            {"name": "all_sales", "path": "/sales", "description": ""},
+            {
+                "name": "all_sales",
+                "path": "/sales",
+                "description": "",
+                "version": 1,
+                "deprecated": None,
+                "sunset": None,
+            },
         ],
     }
 
@@ -42,3 +52,13 @@ def test_stored_text_cannot_become_markup(shop: Shop, serve: Serve) -> None:
     evil = replace(ALL_SALES, description="<img src=x onerror=alert(1)>")
     shop.publish(evil, tables=(shop.table("sales", SALES.format(rows=1)),))
     assert "<img" not in serve().get("/", BROWSER).text
+
+
+def test_what_ends_is_marked(shop: Shop, serve: Serve) -> None:
+    ending = replace(ALL_SALES, deprecated="2026-12-01", sunset="2027-03-01")
+    shop.publish(ending, tables=(shop.table("sales", SALES.format(rows=1)),))
+    client = serve()
+    said = "<strong>deprecated from 2026-12-01, may be gone from 2027-03-01</strong>"
+    assert said in client.get("/", BROWSER).text
+    [listed] = client.get("/").json()["endpoints"]
+    assert (listed["deprecated"], listed["sunset"]) == ("2026-12-01", "2027-03-01")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from headrace.base.tables import Column
 from headrace.serve.openapi import row_schema, type_schema
 from headrace.store.snapshots import Parameter
 from tests.serve.conftest import Serve
-from tests.serve.shop import BY_STORE, SALES, Shop, value_endpoint
+from tests.serve.shop import ALL_SALES, BY_STORE, SALES, Shop, value_endpoint
 
 
 def test_an_endpoint_is_described_by_its_contract(shop: Shop, serve: Serve) -> None:
@@ -122,3 +123,14 @@ def test_only_what_can_be_null_is_nullable() -> None:
         "a": {"type": "string", "format": "date"},
         "b": {"type": ["number", "null"]},
     }
+
+
+def test_an_endpoint_that_ends_is_deprecated(shop: Shop, serve: Serve) -> None:
+    old = replace(ALL_SALES, deprecated="2026-12-01", sunset="2027-03-01")
+    new = replace(ALL_SALES, name="sales_2", path="/v2/sales", version=2)
+    shop.publish(old, new, tables=(shop.table("sales", SALES.format(rows=1)),))
+    paths = serve().get("/openapi.json").json()["paths"]
+    assert paths["/sales"]["get"]["deprecated"] is True
+    assert "deprecated" not in paths["/v2/sales"]["get"]
+    headers = {path: paths[path]["get"]["responses"]["200"]["headers"] for path in paths}
+    assert headers["/sales"].keys() - headers["/v2/sales"].keys() == {"Deprecation", "Sunset"}

@@ -115,7 +115,7 @@ def test_a_record_of_a_newer_version_is_left_alone(path: Path) -> None:
     with pytest.raises(StoreError) as caught:
         Records.open(path)
     assert str(caught.value) == (
-        f"{path}: made by a newer version of headrace (format 99); expected format 1 or older; "
+        f"{path}: made by a newer version of headrace (format 99); expected format 2 or older; "
         "upgrade headrace"
     )
 
@@ -136,3 +136,35 @@ def test_threads_and_connections_may_write_at_once(path: Path) -> None:
     assert len(records.steps("run-1")) == 30
     records.close()
     others.close()
+
+
+def test_calls_add_up_by_path_and_day_whoever_counts_them(path: Path) -> None:
+    records, others = Records.open(path), Records.open(path)
+    records.add_calls("prod", {"/a": 2, "/b": 1}, "2026-01-01T10:00:00.000000Z")
+    others.add_calls("prod", {"/a": 3}, "2026-01-01T09:00:00.000000Z")
+    records.add_calls("prod", {"/a": 5}, "2026-01-03T00:00:00.000000Z")
+    others.add_calls("dev", {"/a": 7}, "2026-01-03T00:00:00.000000Z")
+    assert records.calls_since("prod", "2026-01-01") == {"/a": 10, "/b": 1}
+    assert others.calls_since("prod", "2026-01-02") == {"/a": 5}
+    assert records.calls_since("test", "2026-01-01") == {}
+    rows = records._connection.execute("SELECT day, last_at FROM access_counts WHERE path = '/b'")
+    assert rows.fetchall() == [("2026-01-01", "2026-01-01T10:00:00.000000Z")]
+    [[last]] = records._connection.execute(
+        "SELECT last_at FROM access_counts WHERE environment = 'prod' AND day = '2026-01-01'"
+        " AND path = '/a'"
+    ).fetchall()
+    assert last == "2026-01-01T10:00:00.000000Z"
+    records.close()
+    others.close()
+
+
+def test_a_record_of_an_older_version_is_brought_to_this_one(path: Path) -> None:
+    records = Records.open(path)
+    records.run_started(RUN)
+    records._connection.execute("DROP TABLE access_counts")
+    records._connection.execute("PRAGMA user_version = 1")
+    records.close()
+    again = Records.open(path)
+    assert again.calls_since("prod", "2026-01-01") == {}
+    assert again.last_runs("prod", 1) == [RUN]
+    again.close()

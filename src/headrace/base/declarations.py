@@ -278,10 +278,13 @@ class Endpoint:
     """One SELECT served over HTTP.
 
     Attributes:
-        path: the route, "/stores/{store_id}/revenue"; by default "/" + name.
+        path: the route, "/stores/{store_id}/revenue"; by default "/" + name. That of a version
+            above 1 begins with the version: "/v2/stores/{store_id}/revenue".
         defaults: parameter -> default; a parameter without one is required.
         limit: rows in an answer unless the client asks for fewer or more.
         max_limit: the most rows that a client may ask for.
+        version: of the contract, from 1.
+        deprecated, sunset: ISO dates; "" is none.
     """
 
     name: str
@@ -294,6 +297,9 @@ class Endpoint:
     limit: int = 1000
     max_limit: int = 10_000
     description: str = ""
+    version: int = 1
+    deprecated: str = ""
+    sunset: str = ""
 
 
 @dataclass(frozen=True, slots=True)

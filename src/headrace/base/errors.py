@@ -3,6 +3,7 @@
 HeadraceError
 ├── UserError                   exit 2: the user's files or arguments are wrong; nothing ran
 │   ├── ProjectError            one or more Problems in the project's files
+│   ├── BreakingChanges         the API's contract would break its users, and nobody accepted it
 │   └── UsageError              the arguments of a command or call do not fit
 ├── RunError                    exit 1: a run stopped; the published snapshot stays
 │   ├── SourceError             a raw file cannot be read by its contract at all
@@ -20,6 +21,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
+
+from headrace.base.changes import ContractChange
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -77,11 +80,38 @@ class UserError(HeadraceError):
 
 
 class ProjectError(UserError):
-    """The project's files hold mistakes: all of them, sorted by place."""
+    """The project's files hold mistakes: all of them, sorted by place.
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    `breaks` says what of the deployed contract could not be kept if they were left as they are.
+    """
+
+    def __init__(self, problems: Iterable[Problem], breaks: Iterable[ContractChange] = ()) -> None:
         self.problems = tuple(sorted(problems, key=lambda problem: problem.place))
+        self.breaks = tuple(breaks)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class BreakingChanges(UserError):
+    """The contract would break users of the API, and nobody has accepted it.
+
+    `changes` are those that were not accepted, in the order of their endpoints.
+    """
+
+    def __init__(self, changes: Iterable[ContractChange]) -> None:
+        self.changes = tuple(changes)
+        super().__init__("\n".join([*map(str, self.changes), self.advice]))
+
+    @property
+    def advice(self) -> str:
+        """How many changes there are, and what to do about them."""
+        count = len(self.changes)
+        counted = f"{count} breaking change{'' if count == 1 else 's'} for users of the API"
+        names = dict.fromkeys(change.endpoint for change in self.changes)
+        accept = " ".join(f"--accept-breaking {name}" for name in names)
+        return (
+            f"{counted}; nothing is published; `{accept}` publishes, "
+            "and a second file with another `version:` keeps the old contract beside the new one"
+        )
 
 
 class UsageError(UserError):

@@ -8,9 +8,9 @@ from typing import Literal, TypeAlias
 
 import click
 
+from headrace.base.changes import ContractChange
 from headrace.base.tables import Column, Version
 from headrace.cli.printing import bad, count, counted, good, table, warned
-from headrace.pipeline.plan.plans import ContractChange
 from headrace.store.snapshots import Snapshot
 
 Kind: TypeAlias = Literal["added", "removed", "changed"]
@@ -118,19 +118,22 @@ def _rows(change: TableChange) -> str:
 
 def table_lines(changes: Iterable[TableChange]) -> str:
     """Changed tables for people, one a line."""
-    return _lines((change.kind, change.table, str(change)) for change in changes)
+    return _lines((change.kind, change.table, str(change), "") for change in changes)
 
 
 def contract_lines(changes: Iterable[ContractChange]) -> str:
-    """What changes for the users of an API, one change a line."""
-    return _lines((change.kind, change.endpoint, change.detail) for change in changes)
+    """What changes for the users of an API, one change a line, and whether it breaks them."""
+    return _lines((each.kind, each.endpoint, each.detail, each.note) for each in changes)
 
 
-def _lines(changes: Iterable[tuple[Kind, str, str]]) -> str:
-    rows = [(kind, name, detail) for kind, name, detail in changes]
+def _lines(changes: Iterable[tuple[Kind, str, str, str]]) -> str:
+    rows = list(changes)
     colour = {"added": good, "removed": bad, "changed": warned}
-    lines = table(("", "", ""), rows, indent="  ").splitlines()
-    return "\n".join(colour[kind](line) for (kind, _, _), line in zip(rows, lines, strict=True))
+    lines = table(("",) * 4, rows, indent="  ").splitlines()
+    return "\n".join(
+        (bad if note else colour[kind])(line)
+        for (kind, _, _, note), line in zip(rows, lines, strict=True)
+    )
 
 
 def changes_json(

@@ -37,7 +37,7 @@ def command(before: str, after: str, environment: str | None, folder: Path, as_j
     old, new = opened.find(before, environment), opened.find(after, environment)
     snapshots = opened.store.snapshot(old), opened.store.snapshot(new)
     tables = table_changes(*snapshots)
-    api = contract_changes(snapshots[0].manifest, snapshots[1].manifest)
+    api = contract_changes(snapshots[0].manifest, snapshots[1].manifest, today=new.at[:10])
     if as_json:
         refs = {"before": asdict(old), "after": asdict(new)}
         print_json({**refs, **changes_json(tables, api)})

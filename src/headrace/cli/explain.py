@@ -13,7 +13,7 @@ from headrace.base.errors import NotFound
 from headrace.base.names import listed, near_miss
 from headrace.cli.opening import Published, open_project
 from headrace.cli.options import environment_option, json_option, project_option
-from headrace.cli.printing import Align, age, count, faint, heading, print_json, size, table
+from headrace.cli.printing import Align, age, count, faint, heading, print_json, size, table, warned
 from headrace.store.snapshots import EndpointContract, Parameter
 
 
@@ -36,6 +36,8 @@ def command(endpoint: str, environment: str | None, folder: Path, as_json: bool)
         return
     click.echo(f"{click.style(f'GET {contract.path}', bold=True)}  {contract.description}".rstrip())
     click.echo(faint(f"{contract.name}, as published in {_where(published)}"))
+    if ending := _ending(contract):
+        click.echo(warned(ending))
     _section("Parameters", _parameters(contract) or "  none")
     _section("Fields", _fields(contract))
     _section("Tables", _tables(contract, published, opened.store.clock.now()))
@@ -62,6 +64,15 @@ def find_endpoint(published: Published, text: str) -> EndpointContract:
 
 def _where(published: Published) -> str:
     return f"snapshot {published.ref.number} of {published.ref.environment}"
+
+
+def _ending(contract: EndpointContract) -> str:
+    """From when on others should be used, and from when on it may be gone; "" for neither."""
+    said = [
+        f"deprecated from {contract.deprecated}" if contract.deprecated else "",
+        f"may be gone from {contract.sunset}" if contract.sunset else "",
+    ]
+    return ", ".join(each for each in said if each)
 
 
 def _section(title: str, text: str) -> None:

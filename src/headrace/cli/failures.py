@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TypeAlias
+from collections.abc import Mapping
+from dataclasses import asdict
 
 import click
 
-from headrace.base.errors import HeadraceError, Problem, ProjectError
-
-Detail: TypeAlias = "str | int | list[dict[str, str | int]]"
+from headrace.base.errors import BreakingChanges, HeadraceError, Problem, ProjectError
 
 UNEXPECTED = 1
 
@@ -17,9 +16,11 @@ UNEXPECTED = 1
 def report_error(error: HeadraceError, *, as_json: bool) -> int:
     """Print an error that headrace raised on purpose; give its exit code."""
     if as_json:
-        _print_json(type(error).__name__, str(error), error.exit_code, _problems(error))
+        _print_json(type(error).__name__, str(error), error.exit_code, _details(error))
     elif isinstance(error, ProjectError):
         _print_problems(error)
+    elif isinstance(error, BreakingChanges):
+        _print_changes(error)
     else:
         _print(str(error))
     return error.exit_code
@@ -52,15 +53,30 @@ def _print(message: str) -> None:
 def _print_problems(error: ProjectError) -> None:
     for problem in error.problems:
         _print(str(problem))
+    if error.breaks:
+        click.echo("For users of the API that would mean:", err=True)
+        for change in error.breaks:
+            click.echo(f"  {change}", err=True)
     count = len(error.problems)
     noun = "problem" if count == 1 else "problems"
     click.echo(f"{count} {noun} in the project's files; nothing ran", err=True)
 
 
-def _problems(error: HeadraceError) -> dict[str, Detail]:
+def _print_changes(error: BreakingChanges) -> None:
+    for change in error.changes:
+        _print(str(change))
+    click.echo(error.advice, err=True)
+
+
+def _details(error: HeadraceError) -> dict[str, object]:
+    if isinstance(error, BreakingChanges):
+        return {"changes": [asdict(change) for change in error.changes]}
     if not isinstance(error, ProjectError):
         return {}
-    return {"problems": [_problem(problem) for problem in error.problems]}
+    return {
+        "problems": [_problem(problem) for problem in error.problems],
+        "breaks": [asdict(change) for change in error.breaks],
+    }
 
 
 def _problem(problem: Problem) -> dict[str, str | int]:
@@ -74,7 +90,7 @@ def _problem(problem: Problem) -> dict[str, str | int]:
     }
 
 
-def _print_json(kind: str, message: str, exit_code: int, details: dict[str, Detail]) -> None:
+def _print_json(kind: str, message: str, exit_code: int, details: Mapping[str, object]) -> None:
     body = {"error": {"type": kind, "message": message, "exit_code": exit_code, **details}}
     click.echo(json.dumps(body, ensure_ascii=False), err=True)
 

@@ -73,6 +73,17 @@ def json_option(function: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, errors too.")(function)
 
 
+def accept_option(function: Command) -> Command:
+    """Add `--accept-breaking ENDPOINT`, given as the tuple `accepted`."""
+    return click.option(
+        "--accept-breaking",
+        "accepted",
+        multiple=True,
+        metavar="ENDPOINT",
+        help="Let this endpoint break its users; repeat it for each that does.",
+    )(function)
+
+
 def host_option(function: Command) -> Command:
     """Add `--host ADDRESS`; None stands for the one of `headrace.toml`."""
     return click.option(

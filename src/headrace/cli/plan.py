@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from headrace.base.changes import ContractChange
+from headrace.base.errors import BreakingChanges
 from headrace.base.partitions import spelled
 from headrace.cli.changes import contract_lines, print_section
 from headrace.cli.findings import result_line
-from headrace.cli.options import environment_option, json_option, project_option, selection_options
-from headrace.cli.printing import counted, faint, good, print_json, size, table
+from headrace.cli.options import (
+    accept_option,
+    environment_option,
+    json_option,
+    project_option,
+    selection_options,
+)
+from headrace.cli.printing import bad, counted, faint, good, print_json, size, table
 from headrace.pipeline.plan.plans import Plan, PlannedStep, Selection
+from headrace.pipeline.plan.reviewing import needless, refused
 from headrace.pipeline.project.loading import find_root
 from headrace.pipeline.workspace import open_workspace, plan_workspace
+
+REFUSED = BreakingChanges.exit_code
 
 
 @click.command(name="plan")
@@ -22,25 +34,49 @@ from headrace.pipeline.workspace import open_workspace, plan_workspace
 @project_option
 @selection_options
 @json_option
+@accept_option
+@click.pass_context
 def command(
+    ctx: click.Context,
     environment: str | None,
     folder: Path,
     only: tuple[str, ...],
     start: str,
     end: str,
     as_json: bool,
+    accepted: tuple[str, ...],
 ) -> None:
-    """Show what a run would build, check and publish, and why. Runs nothing."""
+    """Show what a run would build, check and publish, and what it would break. Runs nothing.
+
+    The exit code is 2 when a run would be refused, because an endpoint would break its users.
+    """
     workspace = open_workspace(find_root(folder.resolve()))
     name = environment or workspace.project.settings.environment
     made = plan_workspace(workspace, name, Selection(only, start, end))
+    note_needless(made, accepted)
+    left = refused(made.changes, accepted)
     if as_json:
-        print_json(plan_json(made))
+        print_json(plan_json(made, accepted))
     elif is_done(made):
         click.echo(nothing_to_do(made.parent.number if made.parent else 0))
         print_stale(made)
     else:
-        print_plan(made)
+        print_plan(made, left)
+    if left:
+        ctx.exit(REFUSED)
+
+
+def note_needless(plan: Plan, accepted: Iterable[str]) -> None:
+    """Say on stderr which accepted endpoints break nobody.
+
+    Raises:
+        UsageError: one is no endpoint.
+    """
+    if plan.deferred:
+        return  # What breaks whom is known once a Python model has run.
+    manifests = (plan.before.manifest, plan.manifest)
+    for name in needless(plan.changes, accepted, manifests):
+        click.echo(f"note: {name} breaks nobody: there is nothing to accept", err=True)
 
 
 def is_done(plan: Plan) -> bool:
@@ -61,8 +97,8 @@ def print_stale(plan: Plan) -> None:
         click.echo(result_line(result))
 
 
-def print_plan(plan: Plan) -> None:
-    """Print a plan for people."""
+def print_plan(plan: Plan, left: Sequence[ContractChange] = ()) -> None:
+    """Print a plan for people; `left` are the breaking changes for which a run is refused."""
     click.echo(f"For {plan.environment}, where {_published(plan)} published:")
     click.echo()
     print_section(f"Build {counted(len(plan.steps), 'table')}", _steps(plan))
@@ -79,7 +115,10 @@ def print_plan(plan: Plan) -> None:
     reused = len(plan.reused)
     if reused:
         click.echo(faint(f"{counted(reused, 'table')} stay as they are."))
-    click.echo("`headrace run` does it.")
+    if left:
+        click.echo(f"{bad('Refused')}: {BreakingChanges(left).advice}")
+    else:
+        click.echo("`headrace run` does it.")
 
 
 def _published(plan: Plan) -> str:
@@ -124,8 +163,8 @@ def _waiting(plan: Plan) -> str:
     return table(("", ""), rows, indent="  ")
 
 
-def plan_json(plan: Plan) -> dict[str, object]:
-    """A plan as JSON values."""
+def plan_json(plan: Plan, accepted: Collection[str] = ()) -> dict[str, object]:
+    """A plan as JSON values; `accepted` names the endpoints that may break their users."""
     return {
         "environment": plan.environment,
         "snapshot": plan.parent.number if plan.parent else None,
@@ -146,6 +185,7 @@ def plan_json(plan: Plan) -> dict[str, object]:
         "waiting": [{"table": step.table, "reasons": list(step.reasons)} for step in plan.waiting],
         "checks": [check.name for check in plan.checks],
         "changes": [asdict(change) for change in plan.changes],
+        "refused": list(dict.fromkeys(each.endpoint for each in refused(plan.changes, accepted))),
         "reasons": list(plan.reasons),
         "removed": list(plan.removed),
         "reused": sorted(plan.reused),

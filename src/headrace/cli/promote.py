@@ -16,10 +16,11 @@ from headrace.cli.changes import (
     table_lines,
 )
 from headrace.cli.opening import Opened, open_project
-from headrace.cli.options import json_option, project_option
+from headrace.cli.options import accept_option, json_option, project_option
 from headrace.cli.printing import good, print_json
 from headrace.pipeline.plan.contracts import contract_changes
 from headrace.pipeline.plan.promotion import emptied_tables, stale_reasons
+from headrace.pipeline.plan.reviewing import require_accepted, with_calls
 from headrace.pipeline.workspace import open_workspace, plan_workspace
 from headrace.store.snapshots import Manifest, Ref, Snapshot
 
@@ -36,12 +37,22 @@ _NOTHING = Snapshot(tables={}, manifest=Manifest(project=""))
 )
 @project_option
 @json_option
-def command(source: str, target: str, *, stale: bool, folder: Path, as_json: bool) -> None:
+@accept_option
+def command(
+    source: str,
+    target: str,
+    *,
+    stale: bool,
+    folder: Path,
+    as_json: bool,
+    accepted: tuple[str, ...],
+) -> None:
     """Publish in environment TO what environment FROM shows: data and API, nothing copied.
 
     What was checked is what is published: no table is built. It is refused when FROM is not what
     the project and its raw files ask for now: run it first. `headrace diff TO FROM` shows before
-    what will change.
+    what will change. What breaks the users of an endpoint is refused, unless --accept-breaking
+    names the endpoint.
     """
     opened = open_project(folder)
     promoted = opened.head(source)
@@ -51,7 +62,10 @@ def command(source: str, target: str, *, stale: bool, folder: Path, as_json: boo
     if not stale:
         require_current(opened, promoted, before)
     tables = table_changes(before, after)
-    api = contract_changes(before.manifest, after.manifest)
+    today = opened.store.clock.now().date().isoformat()
+    changes = contract_changes(before.manifest, after.manifest, today=today)
+    api = with_calls(changes, opened.store, target)
+    require_accepted(api, accepted)
     ref = opened.store.promote(promoted, target, parent=head.number if head else None)
     if as_json:
         refs = {"before": asdict(head) if head else None, "promoted": asdict(promoted)}

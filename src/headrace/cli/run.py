@@ -10,12 +10,19 @@ import click
 
 from headrace.base.tables import LANDED_SUFFIX, QUARANTINE_SUFFIX
 from headrace.cli.findings import sample_table
-from headrace.cli.options import environment_option, json_option, project_option, selection_options
-from headrace.cli.plan import is_done, nothing_to_do, print_stale
+from headrace.cli.options import (
+    accept_option,
+    environment_option,
+    json_option,
+    project_option,
+    selection_options,
+)
+from headrace.cli.plan import is_done, note_needless, nothing_to_do, print_stale
 from headrace.cli.printing import bad, counted, duration, faint, good
 from headrace.cli.progress import event_json, showing
 from headrace.observe.events import CheckFinished, RunFinished
 from headrace.pipeline.plan.plans import Plan, Selection
+from headrace.pipeline.plan.reviewing import require_accepted
 from headrace.pipeline.project.loading import find_root
 from headrace.pipeline.workspace import open_workspace, plan_workspace
 
@@ -30,6 +37,7 @@ FAILED = 1
 @project_option
 @selection_options
 @json_option
+@accept_option
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -39,8 +47,12 @@ def command(
     start: str,
     end: str,
     as_json: bool,
+    accepted: tuple[str, ...],
 ) -> None:
     """Build what changed, check it, and publish data and API in one step.
+
+    A change that breaks the users of an endpoint is refused before anything is built, and the exit
+    code is 2, unless --accept-breaking names the endpoint.
 
     When a table cannot be built or a check fails, nothing is published: what was published stays,
     and the exit code is 1. What was built is kept for the next run.
@@ -51,14 +63,16 @@ def command(
     # Held from the plan on: gc must not remove what the plan has found to be built already.
     with workspace.store.hold():
         plan = plan_workspace(workspace, name, Selection(only, start, end))
+        note_needless(plan, accepted)
         if is_done(plan):
             _print_unchanged(plan, time.monotonic() - started, as_json=as_json)
             ctx.exit(FAILED if plan.is_held_up else 0)
+        require_accepted(plan.changes, accepted)
         # The engine takes longer to import than all of the above takes to find nothing to do.
         from headrace.pipeline.building import build
 
         with showing(as_json=as_json, names=_names(plan)) as observer:
-            report = build(workspace, plan, observer)
+            report = build(workspace, plan, observer, accepted=accepted)
     if not as_json:
         _print_details(report)
         click.echo(summary(report, name, time.monotonic() - started))

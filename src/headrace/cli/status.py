@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from headrace.base.changes import CALLS_DAYS
 from headrace.base.clock import parse_time
 from headrace.base.errors import UsageError
 from headrace.base.names import listed, near_miss
@@ -30,10 +32,11 @@ from headrace.cli.printing import (
     size,
     table,
 )
+from headrace.pipeline.plan.contracts import route
+from headrace.pipeline.plan.reviewing import count_calls
 from headrace.store.records import CheckRecord, Records, RunRecord, StepRecord
-from headrace.store.snapshots import CheckResult, Snapshot
+from headrace.store.snapshots import CheckResult, EndpointContract, Snapshot
 
-RECORD = "operations.sqlite"
 _RUNS = 5
 # As many as a record of a check can hold.
 KEPT_ROWS = 20
@@ -62,15 +65,18 @@ def command(environment: str | None, folder: Path, check: str | None, as_json: b
     head = opened.store.head(name)
     published = Published(head, opened.store.snapshot(head)) if head else None
     history = read_history(opened, name)
+    calls = count_calls(opened.store, name)
     now = opened.store.clock.now()
     stale = _stale(published, now)
     if check is not None:
         _print_one(check, history, as_json=as_json)
         return
     if as_json:
-        print_json(_as_json(name, published, history, stale))
+        print_json(_as_json(name, published, history, stale, calls))
         return
     _print_published(opened.settings.name, name, published, now)
+    if published is not None:
+        _print_endpoints(published, calls)
     _section("Not fresh", "\n".join(f"  {result_line(result)}" for result in stale))
     _print_runs(history, now)
     _print_findings(history)
@@ -101,7 +107,7 @@ def _print_one(name: str, history: History, *, as_json: bool) -> None:
 
 def read_history(opened: Opened, environment: str) -> History:
     """The last runs of an environment; empty when there is no operations record."""
-    path = opened.store.root / RECORD
+    path = opened.store.records_path
     if not path.exists():
         return History()
     with closing(Records.open(path)) as records:
@@ -124,9 +130,19 @@ def _print_published(
     title = click.style(f"{project}, {environment}: snapshot {ref.number}", bold=True)
     click.echo(f"{title}, published {age(ref.at, now)} ({moment(ref.at)} UTC)")
     _section("Tables", _tables(published.snapshot, now))
-    endpoints = published.snapshot.manifest.endpoints
-    rows = [(endpoint.name, f"GET {endpoint.path}") for endpoint in endpoints]
-    _section("Endpoints", table(("", ""), rows, indent="  "))
+
+
+def _print_endpoints(published: Published, calls: Counter[str] | None) -> None:
+    rows = [
+        (each.name, f"GET {each.path}", _called(each, calls))
+        for each in published.snapshot.manifest.endpoints
+    ]
+    _section("Endpoints", table(("", "", ""), rows, indent="  "))
+
+
+def _called(endpoint: EndpointContract, calls: Counter[str] | None) -> str:
+    number = calls[route(endpoint.path)] if calls else 0
+    return f"{counted(number, 'call')} in the last {CALLS_DAYS} days" if number else ""
 
 
 def _tables(snapshot: Snapshot, now: datetime) -> str:
@@ -220,12 +236,17 @@ def _as_json(
     published: Published | None,
     history: History,
     stale: list[CheckResult],
+    calls: Counter[str] | None,
 ) -> dict[str, object]:
     snapshot = published.snapshot if published else None
     return {
         "environment": environment,
         "published": asdict(published.ref) if published else None,
         "tables": [_table_json(each) for each in snapshot.tables.values()] if snapshot else [],
+        "endpoints": [
+            _endpoint_json(each, calls)
+            for each in (snapshot.manifest.endpoints if snapshot else ())
+        ],
         "runs": [asdict(run) for run in history.runs],
         "failed_steps": [asdict(step) for step in history.failed],
         "failing_checks": [_check_json(check) for check in history.found],
@@ -233,6 +254,17 @@ def _as_json(
             {"check": each.name, "severity": each.severity, "message": each.message}
             for each in stale
         ],
+    }
+
+
+def _endpoint_json(endpoint: EndpointContract, calls: Counter[str] | None) -> dict[str, object]:
+    return {
+        "endpoint": endpoint.name,
+        "path": endpoint.path,
+        "version": endpoint.version,
+        "deprecated": endpoint.deprecated or None,
+        "sunset": endpoint.sunset or None,
+        "calls": None if calls is None else calls[route(endpoint.path)],
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
@@ -15,6 +16,7 @@ from headrace.engines.duckdb import DuckDBEngine
 from headrace.observe.events import Observer, RunFinished, RunStarted, StepFinished, ignore
 from headrace.pipeline.plan.addresses import check_address, compared_version
 from headrace.pipeline.plan.plans import Plan
+from headrace.pipeline.plan.reviewing import require_accepted
 from headrace.pipeline.plan.versions import volume_results
 from headrace.pipeline.run.importing import project_modules
 from headrace.pipeline.run.outcomes import Built, CheckOutcome
@@ -45,7 +47,13 @@ class BuildReport:
     failures: tuple[str, ...] = ()
 
 
-def build(workspace: Workspace, plan: Plan, observe: Observer = ignore) -> BuildReport:
+def build(
+    workspace: Workspace,
+    plan: Plan,
+    observe: Observer = ignore,
+    *,
+    accepted: Collection[str] = (),
+) -> BuildReport:
     """Execute a plan and publish what it makes, if every check allows it.
 
     Whatever fails, what was published before stays published, and what was built stays in the
@@ -55,16 +63,20 @@ def build(workspace: Workspace, plan: Plan, observe: Observer = ignore) -> Build
         workspace: the project and its store.
         plan: made from that workspace.
         observe: receives every event.
+        accepted: endpoints (of routers, their files) whose breaking changes may be published.
 
     Raises:
+        BreakingChanges: another endpoint would break its users. Unless only a Python model that
+            has run could show it, nothing is built.
         ProjectError: what reads a Python model does not compile over the columns it returned.
     """
+    require_accepted(plan.changes, accepted)
     if plan.nothing_to_do and not plan.deferred:
         return BuildReport("", "unchanged", plan.parent)
     run = f"{workspace.store.clock.now():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-    path = workspace.store.root / "operations.sqlite"
+    path = workspace.store.records_path
     with workspace.store.hold(), closing(Records.open(path)) as records:
-        return _Build(workspace, plan, observe, run, records).execute()
+        return _Build(workspace, plan, observe, run, records, accepted).execute()
 
 
 @dataclass
@@ -76,6 +88,7 @@ class _Build:
     observe: Observer
     run: str
     records: Records
+    accepted: Collection[str]
 
     def execute(self) -> BuildReport:
         """Build, check, publish, and record all of it."""
@@ -95,6 +108,7 @@ class _Build:
         """Publish what was built if it may be, and say how that went."""
         ref, failures = self.plan.parent, built.failures
         if not failures:
+            require_accepted(self.plan.changes, self.accepted)
             ref, failures = self._publish(built)
         outcome: Literal["failed", "published"] = "failed" if failures else "published"
         return BuildReport(self.run, outcome, ref, built.steps, built.checks, failures)
@@ -223,8 +237,11 @@ def _reason(plan: Plan, built: Built) -> str:
     """Why the snapshot was published, in a line for its history."""
     tables = [step.table for step in built.steps]
     if tables:
-        return f"built {_first(tables, ', ')}"
-    return _first(list(plan.reasons), "; ") or "checks changed"
+        why = f"built {_first(tables, ', ')}"
+    else:
+        why = _first(list(plan.reasons), "; ") or "checks changed"
+    broken = dict.fromkeys(change.endpoint for change in plan.changes if change.breaking)
+    return f"{why}; accepted breaking changes of {', '.join(broken)}" if broken else why
 
 
 def _first(texts: list[str], between: str) -> str:

@@ -6,19 +6,25 @@ Nothing here imports an engine: planning must cost next to nothing when nothing 
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from headrace.base.changes import ContractChange
 from headrace.base.clock import Clock, SystemClock
 from headrace.base.declarations import Project
+from headrace.base.errors import ProjectError
 from headrace.base.moments import Moment
 from headrace.base.tables import Schema
+from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.cache import CompileCache
 from headrace.pipeline.compile.column_graph import ColumnGraph, column_graph
-from headrace.pipeline.compile.compiling import compile_project
+from headrace.pipeline.compile.compiling import compile_partly, compile_project
+from headrace.pipeline.compile.graph import Graph
 from headrace.pipeline.plan.manifests import make_contract
+from headrace.pipeline.plan.mistakes import broken_contracts
 from headrace.pipeline.plan.planning import make_plan
 from headrace.pipeline.plan.plans import EVERYTHING, Plan, Selection
+from headrace.pipeline.plan.reviewing import with_calls
 from headrace.pipeline.project.loading import load_project
 from headrace.sources.files import Fingerprints, find_files
 from headrace.store.store import Store
@@ -74,7 +80,7 @@ def plan_workspace(
         moment: the time for what is volatile; None reads the store's clock, once.
 
     Raises:
-        ProjectError: the project does not compile.
+        ProjectError: the project does not compile; it says what of the deployed contract breaks.
         UsageError: the selection names what is not there, or leaves out what is needed.
         SourceError: the files of a source cannot be found or read.
     """
@@ -87,7 +93,9 @@ def plan_workspace(
     observed = _published_schemas(workspace, environment)
     told: set[str] = set()
     while True:
-        graph = compile_project(project, cache, observed, moment)
+        graph, problems = compile_partly(project, cache, observed, moment)
+        if problems:
+            raise ProjectError(problems, _breaks(graph, cache, store, environment))
         contract = make_contract(graph, cache)
         plan = make_plan(graph, files, contract, store, environment, selection)
         shown = {
@@ -95,7 +103,7 @@ def plan_workspace(
         }
         if not shown:
             cache.save()
-            return plan
+            return replace(plan, changes=with_calls(plan.changes, store, environment))
         # A Python model has run since, or on other rows: what reads it is compiled with the
         # columns that it has now. Once for each, whatever else might show others.
         told |= shown.keys()
@@ -115,6 +123,18 @@ def trace_workspace(workspace: Workspace, environment: str) -> ColumnGraph:
     cache = CompileCache.load(workspace.cache / "compiled.json")
     observed = _published_schemas(workspace, environment)
     return column_graph(compile_project(workspace.project, cache, observed), cache)
+
+
+def _breaks(
+    graph: Graph, cache: CompileCache, store: Store, environment: str
+) -> tuple[ContractChange, ...]:
+    """What the mistakes of a project would break of what is deployed."""
+    head = store.head(environment)
+    if head is None:
+        return ()
+    today = store.clock.now().date().isoformat()
+    changes = broken_contracts(graph, store.snapshot(head), Analysis(cache), today)
+    return with_calls(changes, store, environment)
 
 
 def _shown_schemas(plan: Plan) -> dict[str, Schema]:

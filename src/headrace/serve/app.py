@@ -13,6 +13,7 @@ from starlette.routing import Match
 from starlette.types import Message, Receive, Scope, Send
 
 from headrace.serve.answers import Answer, Headers, request_header, send_answer
+from headrace.serve.counting import AccessCounts
 from headrace.serve.dependencies import SCOPE_KEY
 from headrace.serve.editions import Edition, Kit
 from headrace.serve.endpoints import Request
@@ -50,7 +51,8 @@ def create_app(
     It follows the environment once the server has sent the lifespan's start; until then, and
     without a server, `refresh` looks at the head.
     """
-    kit = Kit.make(store.clock, settings)
+    counts = AccessCounts(store, environment, settings.count_seconds)
+    kit = Kit.make(store.clock, settings, counts)
     return Service(kit, Watcher(kit, store, environment))
 
 
@@ -64,6 +66,7 @@ class Service:
         self._workers = kit.workers
         self._formats = kit.formats
         self._watcher = watcher
+        self._counts = kit.counts
         self._system = {"/livez": self._live, "/readyz": self._ready}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,9 +87,10 @@ class Service:
         self._draining = True
 
     def close(self) -> None:
-        """Stop following the environment, and give everything back."""
+        """Stop following the environment, record the calls, and give everything back."""
         self._watcher.close()
         self._workers.close()
+        self._counts.close()
 
     # The lifespan
 
@@ -97,6 +101,7 @@ class Service:
             if message["type"] == "lifespan.startup":
                 await asyncio.to_thread(self.refresh)
                 self._watcher.start()
+                self._counts.start()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await asyncio.to_thread(self.close)
@@ -141,13 +146,15 @@ class Service:
         self, edition: Edition, scope: Scope, receive: Receive, sender: _Sender
     ) -> None:
         sender.headers.append((b"x-snapshot", str(edition.ref.number).encode()))
-        answer = _page(edition, scope) or await self._compiled(edition, scope, receive)
+        answer = _page(edition, scope) or await self._compiled(edition, scope, receive, sender)
         if answer is None and edition.application is not None:
             await self._user(edition, scope, receive, sender)
         else:
             await send_answer(answer or not_found(), scope["method"], sender)
 
-    async def _compiled(self, edition: Edition, scope: Scope, receive: Receive) -> Answer | None:
+    async def _compiled(
+        self, edition: Edition, scope: Scope, receive: Receive, sender: _Sender
+    ) -> Answer | None:
         """The answer of a compiled endpoint; None when the request is for none of them."""
         segments = path_segments(_raw_path(scope))
         found, form = find_route(edition.routes, self._formats, segments)
@@ -159,6 +166,7 @@ class Service:
             if _is_routed(edition.application, scope):
                 return None
             return not_allowed(_ALLOWED)
+        sender.headers.extend(found.target.notice.headers(found.parameters))
         request = Request(
             path=found.parameters,
             query=parse_query(scope["query_string"]),
@@ -166,7 +174,10 @@ class Service:
             none_match=request_header(scope, b"if-none-match"),
             gone=_leaving(receive),
         )
-        return await found.target.answer(request)
+        answer = await found.target.endpoint.answer(request)
+        # What was refused was raised: this is a 200 or a 304.
+        found.target.calls.total += 1
+        return answer
 
     def _negotiated(self, scope: Scope) -> Format:
         chosen = self._formats.by_accept(request_header(scope, b"accept"))

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from headrace.base.clock import Clock
 from headrace.serve.columnar import SnapshotReader
+from headrace.serve.counting import AccessCounts, Calls
 from headrace.serve.dependencies import SnapshotView
 from headrace.serve.endpoints import CompiledEndpoint
 from headrace.serve.formats import Formats, formats
@@ -19,6 +20,7 @@ from headrace.serve.openapi import openapi
 from headrace.serve.routes import Routes
 from headrace.serve.settings import ServeSettings
 from headrace.serve.user_routers import CodeStore, UserCode, load_user_code
+from headrace.serve.versions import Notice
 from headrace.serve.workers import Workers
 from headrace.store.snapshots import Ref
 from headrace.store.store import Store
@@ -32,16 +34,32 @@ class Kit:
     settings: ServeSettings
     workers: Workers
     formats: Formats
+    counts: AccessCounts
 
     @classmethod
-    def make(cls, clock: Clock, settings: ServeSettings) -> Kit:
-        """The kit of a service with these settings."""
+    def make(cls, clock: Clock, settings: ServeSettings, counts: AccessCounts | None = None) -> Kit:
+        """The kit of a service with these settings; without `counts` no call goes on record."""
         workers = Workers(
             threads=settings.workers,
             queue=settings.queue,
             deadline_seconds=settings.deadline_seconds,
         )
-        return cls(clock, settings, workers, formats(csv_formula_guard=settings.csv_formula_guard))
+        return cls(
+            clock,
+            settings,
+            workers,
+            formats(csv_formula_guard=settings.csv_formula_guard),
+            counts or AccessCounts(None, "", settings.count_seconds),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An endpoint at its path: what answers, how often it did, and what it says of its end."""
+
+    endpoint: CompiledEndpoint
+    calls: Calls
+    notice: Notice
 
 
 class Pin(Protocol):
@@ -66,7 +84,7 @@ class Edition:
     ref: Ref
     reader: SnapshotReader
     view: SnapshotView
-    routes: Routes[CompiledEndpoint]
+    routes: Routes[Served]
     openapi: bytes
     index: Index
     lease: Pin
@@ -117,7 +135,17 @@ class Edition:
         ]
         for each in endpoints:
             each.warm()
-        routes = Routes((each.contract.path, each) for each in endpoints)
+        routes = Routes(
+            (
+                each.contract.path,
+                Served(
+                    each,
+                    kit.counts.of(each.contract.path),
+                    Notice.of(each.contract, manifest.endpoints),
+                ),
+            )
+            for each in endpoints
+        )
         user_code = load_user_code(code, manifest)
         document: Mapping[str, object] = openapi(
             manifest, str(reader.ref.number), kit.formats, user_code.application

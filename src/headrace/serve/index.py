@@ -59,7 +59,14 @@ def _listing(ref: Ref, manifest: Manifest) -> dict[str, object]:
         "published_at": ref.at,
         "openapi": "/openapi.json",
         "endpoints": [
-            {"name": each.name, "path": each.path, "description": each.description}
+            {
+                "name": each.name,
+                "path": each.path,
+                "description": each.description,
+                "version": each.version,
+                "deprecated": each.deprecated or None,
+                "sunset": each.sunset or None,
+            }
             for each in manifest.endpoints
         ],
     }
@@ -90,9 +97,19 @@ def _section(endpoint: EndpointContract) -> str:
         for column in endpoint.columns
     )
     return (
-        f"<h2>{heading}</h2><p>{escape(endpoint.description)}</p>"
+        f"<h2>{heading}</h2><p>{escape(endpoint.description)}</p>{_end(endpoint)}"
         f"<table>{rows}</table><p>{fields}</p>"
     )
+
+
+def _end(endpoint: EndpointContract) -> str:
+    """From when on others should be used, for people; "" while nothing ends it."""
+    said = [
+        f"deprecated from {endpoint.deprecated}" if endpoint.deprecated else "",
+        f"may be gone from {endpoint.sunset}" if endpoint.sunset else "",
+    ]
+    text = ", ".join(each for each in said if each)
+    return f"<p><strong>{text}</strong></p>" if text else ""
 
 
 def _row(parameter: Parameter) -> str:

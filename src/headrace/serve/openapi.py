@@ -52,6 +52,16 @@ _HEADERS: Json = {
         "description": "Seconds since the newest of the data was loaded.",
     },
 }
+_ENDS: Json = {
+    "Deprecation": {
+        "schema": {"type": "string"},
+        "description": "From when on another should be used: `@` and a Unix time (RFC 9745).",
+    },
+    "Sunset": {
+        "schema": {"type": "string"},
+        "description": "From when on it may be gone: an HTTP date (RFC 8594).",
+    },
+}
 _SCALARS: Mapping[str, Json] = {
     "BOOLEAN": {"type": "boolean"},
     "FLOAT": {"type": "number"},
@@ -97,7 +107,10 @@ def openapi(
 def _operation(endpoint: EndpointContract, formats: Formats) -> Json:
     parameters = (*endpoint.parameters, *paging_parameters(endpoint))
     named = {each.name: each for each in reversed(parameters)}
+    ending: Json = {"deprecated": True} if endpoint.deprecated else {}
+    headers = _HEADERS | {name: _ENDS[name] for name in _ending_headers(endpoint)}
     return {
+        **ending,
         "operationId": endpoint.name,
         "summary": endpoint.name.replace("_", " "),
         "description": endpoint.description,
@@ -105,7 +118,7 @@ def _operation(endpoint: EndpointContract, formats: Formats) -> Json:
         "responses": {
             "200": {
                 "description": "The rows.",
-                "headers": _HEADERS,
+                "headers": headers,
                 "content": _content(endpoint.columns, formats),
             },
             "304": {"description": "The answer is the one that If-None-Match names."},
@@ -114,6 +127,12 @@ def _operation(endpoint: EndpointContract, formats: Formats) -> Json:
             "503": {"description": "Not now; see Retry-After.", "content": _PROBLEM},
         },
     }
+
+
+def _ending_headers(endpoint: EndpointContract) -> list[str]:
+    """The headers that say when an endpoint ends."""
+    said = {"Deprecation": endpoint.deprecated, "Sunset": endpoint.sunset}
+    return [name for name, day in said.items() if day]
 
 
 def _parameter(parameter: Parameter) -> Json:

@@ -21,6 +21,7 @@ class ServeSettings:
             smallest first; a query of a few rows is twice as fast there.
         poll_seconds: how often the environment's head is read.
         retry_seconds: how long to wait before a snapshot that could not be opened is tried again.
+        count_seconds: how often the calls that were counted are added to the operations record.
         csv_formula_guard: put `'` before a CSV text that a spreadsheet would run as a formula.
         max_url_bytes, max_header_bytes: a longer request is refused with 414 or 431.
         max_body_bytes: of a request to a user's router; a longer one is refused with 413.
@@ -34,6 +35,7 @@ class ServeSettings:
     copy_bytes: int = 16 * 1024 * 1024
     poll_seconds: float = 0.25
     retry_seconds: float = 5.0
+    count_seconds: float = 5.0
     csv_formula_guard: bool = True
     max_url_bytes: int = 8 * 1024
     max_header_bytes: int = 16 * 1024

@@ -1,7 +1,7 @@
-"""The operations record: takes what runs did, gives it back for `status`; a SQLite file.
+"""The operations record: what runs did and how often each path was called, in a SQLite file.
 
-No published data depends on it: without the file the store works, and only the history of runs is
-gone. The queries lie in sql/, the migrations in sql/migrations/.
+No published data depends on it: without the file the store works, and only the history of runs and
+the access counts are gone. The queries lie in sql/, the migrations in sql/migrations/.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ _BUSY_SECONDS = 30.0
 # Of 40 power cuts, the default (DELETE, FULL) lost an acknowledged commit in 29, and these in none.
 # WAL would do too, but SQLite before 3.51.3 can corrupt a WAL that two connections write to.
 _PRAGMAS = ("journal_mode = TRUNCATE", "synchronous = EXTRA", "foreign_keys = ON")
+# Characters of an ISO 8601 time that are its date.
+_DAY = 10
 
 Parameters: TypeAlias = Mapping[str, "str | int | float | None"]
 
@@ -88,15 +90,19 @@ class Records:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
-    def open(cls, path: Path) -> Records:
+    def open(cls, path: Path, *, busy_seconds: float = _BUSY_SECONDS) -> Records:
         """The record in the file `path`, which is created, or brought to this version.
+
+        Args:
+            path: the file.
+            busy_seconds: how long to wait for others that write to it.
 
         Raises:
             StoreError: the file is no such record, or was made by a newer version.
         """
         with _reporting(path):
             connection = sqlite3.connect(
-                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
             )
             records = cls(path, connection)
             try:
@@ -154,6 +160,20 @@ class Records:
     def add_check(self, *checks: CheckRecord) -> None:
         """Note checks that a run has made, in one transaction."""
         self._write("insert_check", [asdict(check) for check in checks])
+
+    def add_calls(self, environment: str, calls: Mapping[str, int], at: str) -> None:
+        """Add calls, by path, to those that are counted already, in one transaction.
+
+        `at` is the ISO 8601 UTC time of the last of them; they count for its day.
+        """
+        common: Parameters = {"environment": environment, "day": at[:_DAY], "at": at}
+        self._write(
+            "add_calls", [{**common, "path": path, "calls": count} for path, count in calls.items()]
+        )
+
+    def calls_since(self, environment: str, day: str) -> dict[str, int]:
+        """Path -> calls since the ISO date `day`, that day included; without those of no call."""
+        return dict(self._rows("calls_since", {"environment": environment, "day": day}))
 
     def last_runs(self, environment: str, limit: int) -> list[RunRecord]:
         """The last runs of an environment, newest first, at most `limit`."""

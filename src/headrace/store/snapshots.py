@@ -52,6 +52,9 @@ class EndpointContract:
         access_path: "columnar".
         reason: why this access path, for `headrace explain`.
         lineage: field -> the "table.column" names of sources that it derives from.
+        version: of the contract; `path` begins with `/v2` when it is 2, and so on.
+        deprecated: the ISO date from which users should go elsewhere; "" for none.
+        sunset: the ISO date from which it may be gone; "" for none.
     """
 
     name: str
@@ -68,6 +71,9 @@ class EndpointContract:
     description: str = ""
     lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
+    version: int = 1
+    deprecated: str = ""
+    sunset: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,11 @@ class Store:
         """The folder that the paths of data files are relative to."""
         return self.root / "data"
 
+    @property
+    def records_path(self) -> Path:
+        """The file of the operations record; it need not exist."""
+        return self.root / "operations.sqlite"
+
     # Objects
 
     def put_object(self, data: bytes) -> str:

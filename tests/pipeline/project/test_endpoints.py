@@ -158,6 +158,61 @@ def test_a_name_can_be_taken_by_the_server(problems_of: ProblemsOf) -> None:
     )
 
 
+def test_a_version_is_served_at_a_path_of_its_own(load: Load) -> None:
+    files = {
+        "endpoints/stores.sql": "/* {path: /stores, deprecated: 2026-12-01, sunset: 2027-03-01} */"
+        " SELECT 1",
+        "endpoints/stores_v2.sql": "/* {path: /stores, version: 2} */ SELECT 2",
+        "endpoints/towns.sql": "/* version: 3 */ SELECT 3",
+    }
+    found = {each.name: each for each in load(files).endpoints}
+    assert {name: (each.version, each.path) for name, each in found.items()} == {
+        "stores": (1, "/stores"),
+        "stores_v2": (2, "/v2/stores"),
+        "towns": (3, "/v3/towns"),
+    }
+    old, new = found["stores"], found["stores_v2"]
+    assert (old.deprecated, old.sunset) == ("2026-12-01", "2027-03-01")
+    assert (new.deprecated, new.sunset) == ("", "")
+
+
+def test_two_endpoints_of_one_version_cannot_share_a_path(problems_of: ProblemsOf) -> None:
+    files = {
+        "endpoints/a.sql": "/* {path: '/stores/{x}', version: 2} */ SELECT 1",
+        "endpoints/b.sql": "/* path: /v2/stores/{y} */ SELECT 1",
+    }
+    assert problems_of(files) == (
+        "endpoints/b.sql:1: the path `/v2/stores/{y}` cannot be told from `/v2/stores/{x}`; "
+        "expected a path of its own; change this one or the one of endpoints/a.sql"
+    )
+
+
+WHOLE = "a whole number of at least 1 and at most 999"
+DAY = "a date such as 2026-12-01"
+
+
+@pytest.mark.parametrize(
+    ("header", "problem"),
+    [
+        ("version: 0", f"1:13: `version` is 0; expected {WHOLE}"),
+        ("version: v2", f"1:13: `version` is 'v2'; expected {WHOLE}"),
+        ("deprecated: true", f"1:16: `deprecated` is true; expected {DAY}"),
+        ("sunset: soon", f"1:12: `sunset` is 'soon'; expected {DAY}"),
+        ("sunset: 2026-02-30", f"1:12: `sunset` is '2026-02-30'; expected {DAY}"),
+        (
+            "{deprecated: 2027-01-01, sunset: 2026-01-01}",
+            (
+                "1:37: `sunset` is 2026-01-01 and `deprecated` is 2027-01-01; expected `sunset` at"
+                " or after `deprecated`"
+            ),
+        ),
+    ],
+)
+def test_versions_and_ends_are_checked(header: str, problem: str, problems_of: ProblemsOf) -> None:
+    text = f"/* {header} */ SELECT 1"
+    assert problems_of({"endpoints/e.sql": text}) == f"endpoints/e.sql:{problem}"
+
+
 def test_two_endpoints_cannot_share_a_path(problems_of: ProblemsOf) -> None:
     files = {
         "endpoints/a.sql": "/* path: /stores/{x} */ SELECT 1",

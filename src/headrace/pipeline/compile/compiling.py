@@ -56,16 +56,24 @@ def compile_project(
         ProjectError: with every mistake that can be told without guessing. A model that reads a
             broken one is not looked at further.
     """
+    graph, problems = compile_partly(project, cache, observed, moment)
+    if problems:
+        raise ProjectError(problems)
+    return graph
+
+
+def compile_partly(
+    project: Project, cache: CompileCache, observed: Mapping[str, Schema], moment: Moment = EPOCH
+) -> tuple[Graph, list[Problem]]:
+    """The graph of what compiles, and every mistake in the rest; as `compile_project`."""
     names, problems = project_tables(project)
     compiling = _Compiling(project, names, Analysis(cache), observed, moment, problems)
     relations = compiling.relations()
     compiled = Compiled({each.name: each for each in relations}, names)
     checks = compiling.checks(compiled)
     endpoints, deferred = compiling.endpoints(compiled)
-    if problems:
-        raise ProjectError(problems)
     waiting = [each.name for each in relations if each.schema is None]
-    return Graph(
+    graph = Graph(
         project=project,
         relations=tuple(relations),
         checks=tuple(checks),
@@ -73,6 +81,7 @@ def compile_project(
         deferred=(*waiting, *deferred),
         moment=moment,
     )
+    return graph, problems
 
 
 @dataclass(frozen=True, slots=True)

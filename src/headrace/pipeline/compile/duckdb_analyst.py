@@ -15,6 +15,7 @@ from headrace.base.names import quote
 from headrace.base.partitions import Split
 from headrace.base.tables import Column, Schema
 from headrace.engines.duckdb import DuckDBEngine, described
+from headrace.pipeline.compile.copies import copied_columns
 from headrace.pipeline.compile.lineage import trace
 from headrace.pipeline.compile.locality import Claim, prove
 from headrace.pipeline.compile.parameters import Use, merged, uses
@@ -127,7 +128,8 @@ class DuckDBAnalyst:
         if mistakes := refused_names(sql, traced.unresolved):
             return mistakes[0]
         volatile = (*volatile_functions(sql, tree), *volatile_names(sql, tree, traced.unresolved))
-        return Bound(schema, traced.lineage, volatile)
+        copies = copied_columns(tree, tables, schema)
+        return Bound(schema, traced.lineage, volatile, copies)
 
     def _pinnable(self, sql: str, bound: Bound, tables: Mapping[str, Schema]) -> Bound | Mistake:
         """What is bound, once no function of the clock is left in it after it was pinned."""

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from headrace.base.declarations import Endpoint, ParameterRules, Value
 from headrace.base.errors import Place, Problem
 from headrace.base.hashing import Part, address
 from headrace.base.names import listed, near_miss
+from headrace.base.tables import Column
 from headrace.base.types import parse_type
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.checks import Compiled
+from headrace.pipeline.compile.copies import never_null
 from headrace.pipeline.compile.models import duplicate_columns
 from headrace.pipeline.compile.pinning import endpoint_problems
-from headrace.pipeline.compile.queries import Answer, Lineage, NameUse, Query, SqlText, place_in
+from headrace.pipeline.compile.queries import (
+    Answer,
+    Bound,
+    Lineage,
+    NameUse,
+    Query,
+    SqlText,
+    place_in,
+)
 from headrace.pipeline.compile.sourcing import source_columns, source_tables
 from headrace.pipeline.compile.tables import read_tables
 from headrace.pipeline.compile.values import fits, has_order, within
@@ -78,7 +89,7 @@ def _contract(
         sql=answer.sql,
         tables=tables,
         parameters=parameters,
-        columns=answer.bound.schema,
+        columns=tuple(_fields(answer.bound, compiled)),
         limit=limit,
         max_limit=max_limit,
         access_path="columnar",
@@ -86,6 +97,9 @@ def _contract(
         description=endpoint.description,
         lineage=source_columns(answer.bound.lineage, compiled.relations),
         sources=source_tables(tables, compiled.relations),
+        version=endpoint.version,
+        deprecated=endpoint.deprecated,
+        sunset=endpoint.sunset,
     )
 
 
@@ -104,6 +118,14 @@ def field_lineage(endpoint: Endpoint, compiled: Compiled, analysis: Analysis) ->
     answer = analysis.answer(query, schemas, types)
     assert not isinstance(answer, tuple), "an endpoint of the graph has been compiled before"
     return answer.bound.lineage
+
+
+def _fields(bound: Bound, compiled: Compiled) -> Iterator[Column]:
+    """The fields of an answer; one that copies a column without NULLs has none itself."""
+    for column in bound.schema:
+        origin = bound.copies.get(column.name)
+        never = origin is not None and never_null(origin, compiled.relations)
+        yield replace(column, nullable=not never)
 
 
 def _rule(parameter: Parameter) -> list[Part]:

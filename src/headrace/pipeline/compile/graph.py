@@ -49,6 +49,7 @@ class Relation:
         declaration: the Source or Model; of a quarantine, its Source.
         split: what its cells are told apart by; None when it has no partitions.
         locality: for a model with partitions, what a cell needs of each input.
+        copies: column -> the "table.column" of a direct input whose values it has, unchanged.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Relation:
     lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     split: Split | None = None
     locality: Locality | None = None
+    copies: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

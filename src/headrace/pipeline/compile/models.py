@@ -112,6 +112,7 @@ def compile_sql_model(
         moment=moment.text(model.volatile),
         split=split,
         locality=locality,
+        copies=bound.copies,
     )
 
 

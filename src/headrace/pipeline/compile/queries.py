@@ -106,11 +106,13 @@ class Bound:
 
     `volatile` are all its functions of clock and dice, those without parentheses, too: whether
     `current_date` is one or a column is known only here.
+    `copies` maps a column to the "table.column" whose values it has, where that is certain.
     """
 
     schema: Schema
     lineage: Lineage = field(default_factory=dict)
     volatile: tuple[VolatileUse, ...] = ()
+    copies: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

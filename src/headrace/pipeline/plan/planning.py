@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from headrace.base.declarations import Endpoint
 from headrace.base.tables import Batch, RawFile, Version
 from headrace.pipeline.compile.graph import CompiledCheck, Graph, Relation
 from headrace.pipeline.plan.addresses import (
@@ -82,13 +83,24 @@ def make_plan(
         stale=_stale(graph.checks, planning.addresses, before, store.clock.now()),
         manifest=contract.manifest,
         modules=contract.modules,
-        changes=contract_changes(before.manifest, contract.manifest),
+        changes=contract_changes(
+            before.manifest,
+            contract.manifest,
+            today=store.clock.now().date().isoformat(),
+            pending=_pending(graph),
+        ),
         removed=tuple(sorted(before.tables.keys() - {each.name for each in graph.relations})),
         reasons=publish_reasons(
             before, contract.manifest, graph, planning.sources, planning.reused
         ),
         selection=selection,
     )
+
+
+def _pending(graph: Graph) -> list[Endpoint]:
+    """The endpoints that are compiled once a Python model has run."""
+    compiled = {each.name for each in graph.endpoints}
+    return [each for each in graph.project.endpoints if each.name not in compiled]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
+from headrace.base.changes import ContractChange
 from headrace.base.tables import Batch, RawFile, Version
 from headrace.pipeline.compile.graph import CompiledCheck, Graph
 from headrace.store.data import StoredCell
@@ -72,15 +73,6 @@ class Selection:
 
 
 EVERYTHING = Selection()
-
-
-@dataclass(frozen=True, slots=True)
-class ContractChange:
-    """What a user of the API will see: `kind` is "added", "removed" or "changed"."""
-
-    endpoint: str
-    kind: Literal["added", "removed", "changed"]
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)

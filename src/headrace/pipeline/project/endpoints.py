@@ -33,6 +33,7 @@ from headrace.pipeline.project.values import (
     require_fit,
     scalars,
     spelt,
+    typed,
 )
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_~-]+", re.ASCII)
@@ -87,6 +88,14 @@ def access(node: Node, problems: Problems) -> str | None:
     return None
 
 
+def day(node: Node, problems: Problems) -> str | None:
+    """A date, as it goes into a header of every answer."""
+    if isinstance(node, Scalar) and typed(node, "DATE") is not None:
+        return node.text
+    report(problems, node, "a date such as 2026-12-01")
+    return None
+
+
 def default_values(node: Node, problems: Problems) -> dict[str, Scalar] | None:
     """A mapping of parameters to one value each; an empty value is NULL."""
     found: dict[str, Scalar] = {}
@@ -115,7 +124,13 @@ LIMIT = Key("limit", whole_number(1))
 MAX_LIMIT = Key("max_limit", whole_number(1))
 ACCESS = Key("access", access)
 DESCRIPTION = Key("description", text)
-ENDPOINT_KEYS = (PATH, DEFAULTS, PARAMS, LIMIT, MAX_LIMIT, ACCESS, DESCRIPTION)
+VERSION = Key("version", whole_number(1, 999))
+DEPRECATED = Key("deprecated", day)
+SUNSET = Key("sunset", day)
+ENDPOINT_KEYS = (
+    *(PATH, VERSION, DEFAULTS, PARAMS, LIMIT, MAX_LIMIT),
+    *(DEPRECATED, SUNSET, ACCESS, DESCRIPTION),
+)
 
 TYPE = Key("type", column_type)
 ENUM = Key("enum", scalars)
@@ -126,13 +141,17 @@ def read_endpoint(name: str, file: str, text: str, problems: Problems) -> Endpoi
     """A SQL file of endpoints/ as a declaration."""
     sql = read_sql(text, file, ENDPOINT_KEYS, problems)
     fields = sql.fields
+    version = fields.get(VERSION, 1)
     route = fields.get(PATH, f"/{name}")
+    if version > 1:
+        route = f"/v{version}{route}"
     if PATH not in fields and route in RESERVED_PATHS:
         fix = "give it another `path`"
         problems.append(Problem(Place(file, 1), f"headrace answers `{route}` itself", "", fix))
     defaults = fields.get(DEFAULTS, {})
     _refuse_path_defaults(route, defaults, problems)
     limit, max_limit = _limits(fields, problems)
+    deprecated, sunset = _end(fields, problems)
     return Endpoint(
         name=name,
         place=Place(file, 1),
@@ -144,7 +163,21 @@ def read_endpoint(name: str, file: str, text: str, problems: Problems) -> Endpoi
         limit=limit,
         max_limit=max_limit,
         description=fields.get(DESCRIPTION, ""),
+        version=version,
+        deprecated=deprecated,
+        sunset=sunset,
     )
+
+
+def _end(fields: Fields, problems: Problems) -> tuple[str, str]:
+    """From when on others should be used, and from when on it may be gone."""
+    deprecated, sunset = fields.get(DEPRECATED, ""), fields.get(SUNSET, "")
+    if sunset and sunset < deprecated:
+        found = f"`sunset` is {sunset} and `deprecated` is {deprecated}"
+        problems.append(
+            Problem(fields.place_of(SUNSET), found, "`sunset` at or after `deprecated`")
+        )
+    return deprecated, sunset
 
 
 def _default(node: Scalar) -> Value:
