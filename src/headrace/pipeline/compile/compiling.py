@@ -51,7 +51,9 @@ def compile_project(
             broken one is not looked at further.
     """
     names, problems = project_tables(project)
-    compiling = _Compiling(project, names, Analysis(cache), observed, moment, problems)
+    analysis = Analysis(cache)
+    analysis.read_ahead(_texts(project))
+    compiling = _Compiling(project, names, analysis, observed, moment, problems)
     relations = compiling.relations()
     compiled = Compiled({each.name: each for each in relations}, names)
     checks = compiling.checks(compiled)
@@ -67,6 +69,13 @@ def compile_project(
         deferred=(*waiting, *deferred),
         moment=moment,
     )
+
+
+def _texts(project: Project) -> Iterator[str]:
+    """Every SQL text of a project."""
+    yield from (model.sql for model in project.models if model.function is None)
+    yield from (check.sql for check in project.checks)
+    yield from (endpoint.sql for endpoint in project.endpoints)
 
 
 @dataclass(frozen=True, slots=True)
