@@ -25,8 +25,9 @@ def read_statements(
 ) -> list[Node | Mistake]:
     """Of each text the tree of its one SELECT, in order.
 
-    One query for all, as most of its cost is fixed. DuckDB's parser and no other: what it reads is what the engine will run, in every construct
-    that the engine knows, with the byte at which each name stands.
+    One query for all, as most of its cost is fixed. DuckDB's parser and no other: what it reads is
+    what the engine will run, in every construct that the engine knows, with the byte at which each
+    name stands.
     """
     sql = "SELECT json_serialize_sql(text) FROM (SELECT unnest(?::VARCHAR[]) AS text)"
     answers = connection.execute(sql, [list(texts)]).fetchall()
