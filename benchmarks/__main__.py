@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measuring import HEADRACE, Cost, median, run
-from benchmarks.workloads import small_models, write_project, write_raw_program
+from benchmarks.workloads import (
+    small_models,
+    write_growing_project,
+    write_project,
+    write_raw_program,
+)
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
@@ -66,6 +71,36 @@ def many_models(folder: Path, count: int) -> Iterator[Figure]:
     yield Figure(f"{count} models, one leaf edited", edited(project, models), "", kept=True)
 
 
+def growing(folder: Path) -> Iterator[Figure]:
+    """What compiling and planning cost as a project grows, with nothing known and with all."""
+    hundred = 0.0
+    for count in (100, 300, 1000):
+        project = folder / f"growing{count}"
+        write_growing_project(project, count)
+        first, again = planned(project)
+        hundred = hundred or first.cpu_seconds
+        ratio = first.cpu_seconds / hundred
+        limit, kept = "", True
+        if count == 1000:
+            limit = f"3 s CPU, 11 × that of 100 (is {ratio:.1f} ×)"
+            kept = first.cpu_seconds < 3 and ratio <= 11
+        yield Figure(f"{count:,} models, compile and plan, nothing known", first, limit, kept)
+        yield Figure(f"{count:,} models, compile and plan, all known", again, "", kept=True)
+    run([HEADRACE, "run"], project)
+    unchanged = median(lambda: run([HEADRACE, "run"], project), TIMES)
+    yield Figure("1,000 models, run, nothing changed", unchanged, "", kept=True)
+
+
+def planned(project: Path) -> tuple[Cost, Cost]:
+    """The cost of a plan without, and then with, what earlier ones have learned."""
+
+    def cold() -> Cost:
+        shutil.rmtree(project / ".headrace", ignore_errors=True)
+        return run([HEADRACE, "plan"], project)
+
+    return median(cold, TIMES), median(lambda: run([HEADRACE, "plan"], project), TIMES)
+
+
 def edited(project: Path, models: dict[str, str]) -> Cost:
     """The cost of a run after the last model was changed."""
     leaf, sql = list(models.items())[-1]
@@ -98,7 +133,8 @@ def main() -> int:
     """Measure, print, write; 1 when a limit is not kept."""
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as name:
         folder = Path(name)
-        figures = [*start_up(folder), *many_models(folder, 100), *demo(folder)]
+        figures = [*start_up(folder), *many_models(folder, 100)]
+        figures += [*growing(folder), *demo(folder)]
     text = table(figures)
     print(text)
     page = PAGE.read_text()

@@ -48,6 +48,21 @@ def write_project(folder: Path, models: Mapping[str, str]) -> None:
         (folder / "models" / f"{name}.sql").write_text(sql + "\n")
 
 
+def write_growing_project(folder: Path, count: int) -> None:
+    """A project of `count` models; one in ten is served, is checked, and declares its key."""
+    models = small_models(count)
+    write_project(folder, models)
+    (folder / "endpoints").mkdir()
+    (folder / "checks").mkdir()
+    for name in list(models)[::10]:
+        header = "/*\nkey: id\ncolumns:\n  v: {not_null: true}\n*/\n"
+        (folder / "models" / f"{name}.sql").write_text(f"{header}{models[name]}\n")
+        path = f"/*\npath: /{name}/{{id}}\n*/\n"
+        query = f"SELECT v, k FROM {name} WHERE id = $id\n"
+        (folder / "endpoints" / f"of_{name}.sql").write_text(path + query)
+        (folder / "checks" / f"in_{name}.sql").write_text(f"SELECT * FROM {name} WHERE v < 0\n")
+
+
 def write_raw_program(path: Path, models: Mapping[str, str]) -> None:
     """A Python program that runs the same SQL in one DuckDB connection, and nothing else."""
     statements = [f"CREATE TABLE {name} AS {sql}" for name, sql in models.items()]

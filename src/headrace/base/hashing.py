@@ -20,13 +20,7 @@ def address(kind: str, *parts: Part) -> str:
     `kind` names what is addressed ("cell", "recipe", …), so that equal parts of different kinds
     never share an address. Mappings hash by sorted key: their order does not matter.
     """
-    text = json.dumps(
-        [kind, *parts],
-        sort_keys=True,
-        separators=(",", ":"),
-        ensure_ascii=False,
-        default=_plain,
-    )
+    text = _ENCODER.encode([kind, *parts])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -37,6 +31,12 @@ def _plain(part: object) -> dict[str, Part] | list[Part]:
     if isinstance(part, Sequence):
         return list(part)
     raise TypeError(f"{type(part).__name__} cannot be part of an address")
+
+
+# Made once: `json.dumps` would make one for each of a project's thousands of addresses.
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain
+)
 
 
 def hash_bytes(data: bytes) -> str:

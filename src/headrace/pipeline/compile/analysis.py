@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from headrace.base.hashing import Part, address
 from headrace.base.partitions import Split
@@ -20,10 +20,19 @@ class Analysis:
         self.cache = cache
         self._analyst: Analyst | None = None
 
+    def read_ahead(self, texts: Iterable[str]) -> None:
+        """Learn what `query` will be asked for: read together, texts cost a quarter."""
+        new = [sql for sql in dict.fromkeys(texts) if self.cache.query(_text_key(sql)) is None]
+        if new:
+            for sql, query in zip(new, self.analyst().parse_all(new), strict=True):
+                self.cache.keep_query(_text_key(sql), query)
+
     def query(self, sql: str) -> Query:
         """What a text alone says. A text that does not parse is a Query with its mistake."""
-        key = address("text", sql)
-        return self.cache.query(key) or self.cache.keep_query(key, self.analyst().parse(sql))
+        self.read_ahead([sql])
+        known = self.cache.query(_text_key(sql))
+        assert known is not None, "it has been read just now"
+        return known
 
     def bind(self, query: Query, tables: Mapping[str, Schema]) -> Bound | Mistake:
         """The columns of a query over tables of known columns, or why it has none."""
@@ -72,6 +81,10 @@ class Analysis:
         if self._analyst is None:
             self._analyst = _load_analyst()
         return self._analyst
+
+
+def _text_key(sql: str) -> str:
+    return address("text", sql)
 
 
 def _load_analyst() -> Analyst:

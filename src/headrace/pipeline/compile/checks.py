@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from headrace.base.declarations import CheckDeclaration, Source, SqlCheck, Value
 from headrace.base.errors import Problem
@@ -18,6 +18,7 @@ from headrace.pipeline.compile.changing import ambiguity_check
 from headrace.pipeline.compile.graph import CompiledCheck, Relation
 from headrace.pipeline.compile.pinning import needless, pinned_sql, volatile_problems
 from headrace.pipeline.compile.queries import Mistake, SqlText, place_in
+from headrace.pipeline.compile.sourcing import Ends, find_ends
 from headrace.pipeline.compile.tables import TableNames, read_tables
 from headrace.pipeline.compile.values import fits, has_order
 
@@ -28,6 +29,13 @@ class Compiled:
 
     relations: Mapping[str, Relation]
     names: TableNames
+    ends: Ends = field(init=False, repr=False, compare=False)
+    _positions: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ends", find_ends(self.relations.values()))
+        positions = {name: position for position, name in enumerate(self.relations)}
+        object.__setattr__(self, "_positions", positions)
 
     def schemas(self, tables: Sequence[str]) -> dict[str, Schema] | None:
         """The columns of tables; None when one of them is not known (yet)."""
@@ -41,8 +49,7 @@ class Compiled:
 
     def last(self, tables: Sequence[str]) -> str:
         """Which of some tables is built last."""
-        order = {name: position for position, name in enumerate(self.relations)}
-        return max(tables, key=order.__getitem__)
+        return max(tables, key=self._positions.__getitem__)
 
 
 def table_checks(

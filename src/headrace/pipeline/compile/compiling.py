@@ -67,7 +67,9 @@ def compile_partly(
 ) -> tuple[Graph, list[Problem]]:
     """The graph of what compiles, and every mistake in the rest; as `compile_project`."""
     names, problems = project_tables(project)
-    compiling = _Compiling(project, names, Analysis(cache), observed, moment, problems)
+    analysis = Analysis(cache)
+    analysis.read_ahead(_texts(project))
+    compiling = _Compiling(project, names, analysis, observed, moment, problems)
     relations = compiling.relations()
     compiled = Compiled({each.name: each for each in relations}, names)
     checks = compiling.checks(compiled)
@@ -82,6 +84,13 @@ def compile_partly(
         moment=moment,
     )
     return graph, problems
+
+
+def _texts(project: Project) -> Iterator[str]:
+    """Every SQL text of a project."""
+    yield from (model.sql for model in project.models if model.function is None)
+    yield from (check.sql for check in project.checks)
+    yield from (endpoint.sql for endpoint in project.endpoints)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from headrace.pipeline.compile.refusals import refused, refused_names
 from headrace.pipeline.compile.statements import (
     faithful,
     read_statement,
+    read_statements,
     serialized,
     spelled,
     without_semicolon,
@@ -61,7 +62,15 @@ class DuckDBAnalyst:
 
     def parse(self, sql: str) -> Query:
         """What the text alone says. A text that does not parse is a Query with its mistake."""
-        statement = read_statement(self._connection, sql)
+        [query] = self.parse_all([sql])
+        return query
+
+    def parse_all(self, texts: Sequence[str]) -> list[Query]:
+        """What each text alone says, as `parse`."""
+        statements = read_statements(self._connection, texts)
+        return [self._parsed(*each) for each in zip(texts, statements, strict=True)]
+
+    def _parsed(self, sql: str, statement: Node | Mistake) -> Query:
         if isinstance(statement, Mistake):
             return Query(canonical=address("unread", sql), mistakes=(statement,))
         text = without_semicolon(sql)

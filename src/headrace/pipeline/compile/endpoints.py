@@ -26,7 +26,6 @@ from headrace.pipeline.compile.queries import (
     SqlText,
     place_in,
 )
-from headrace.pipeline.compile.sourcing import source_columns, source_tables
 from headrace.pipeline.compile.tables import read_tables
 from headrace.pipeline.compile.values import fits, has_order, within
 from headrace.store.snapshots import EndpointContract, Parameter
@@ -95,8 +94,8 @@ def _contract(
         access_path="columnar",
         reason=_REASON,
         description=endpoint.description,
-        lineage=source_columns(answer.bound.lineage, compiled.relations),
-        sources=source_tables(tables, compiled.relations),
+        lineage=compiled.ends.columns_of(answer.bound.lineage),
+        sources=compiled.ends.sources_of(tables),
         version=endpoint.version,
         deprecated=endpoint.deprecated,
         sunset=endpoint.sunset,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -205,8 +205,8 @@ class Analyst(Protocol):
     `tables` map the name of each table that a query reads to its columns.
     """
 
-    def parse(self, sql: str) -> Query:
-        """What the text alone says. A text that does not parse is a Query with its mistake."""
+    def parse_all(self, texts: Sequence[str]) -> list[Query]:
+        """What each text alone says. One that does not parse is a Query with its mistake."""
         ...
 
     def bind(self, sql: str, tables: Mapping[str, Schema]) -> Bound | Mistake:

@@ -34,13 +34,15 @@ def canonical(tree: object, key: str = "") -> Part:
 
 def walk(tree: object) -> Iterator[Node]:
     """Every node of a tree, parents first, in the order of the text as far as the tree has it."""
-    if isinstance(tree, dict):
-        yield tree
-        for value in tree.values():
-            yield from walk(value)
-    elif isinstance(tree, list):
-        for each in tree:
-            yield from walk(each)
+    # Without recursion: a generator in a generator costs each node once for every level above it.
+    waiting = [tree]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            yield part
+            waiting.extend(value for value in reversed(part.values()) if value)
+        elif isinstance(part, list):
+            waiting.extend(reversed(part))
 
 
 def children(node: Node) -> Iterator[Node]:
@@ -75,22 +77,24 @@ def ctes(node: Node) -> list[tuple[str, Node]]:
 
 def base_tables(tree: Node) -> list[Node]:
     """The BASE_TABLE nodes that do not name a WITH query in whose reach they are."""
-    return list(_base_tables(tree, frozenset()))
-
-
-def _base_tables(node: Node, known: frozenset[str]) -> Iterator[Node]:
-    if is_query(node):
-        if "cte_name" in node:
-            known |= {node["cte_name"].lower()}
-        for name, entry in ctes(node):
-            yield from _base_tables(entry["query_node"], known)
-            known |= {name.lower()}
-    if node.get("type") == "BASE_TABLE" and not _names_cte(node, known):
-        yield node
-    for key, value in node.items():
-        if key != "cte_map":
-            for child in _nodes(value):
-                yield from _base_tables(child, known)
+    found: list[Node] = []
+    waiting: list[tuple[Node, frozenset[str]]] = [(tree, frozenset())]
+    while waiting:
+        node, known = waiting.pop()
+        below: list[tuple[Node, frozenset[str]]] = []
+        if is_query(node):
+            if "cte_name" in node:
+                known |= {node["cte_name"].lower()}
+            for name, entry in ctes(node):
+                below.append((entry["query_node"], known))
+                known |= {name.lower()}
+        if node.get("type") == "BASE_TABLE" and not _names_cte(node, known):
+            found.append(node)
+        for key, value in node.items():
+            if value and key != "cte_map":
+                below.extend((child, known) for child in _nodes(value))
+        waiting.extend(reversed(below))
+    return found
 
 
 def _names_cte(node: Node, known: frozenset[str]) -> bool:
