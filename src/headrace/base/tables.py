@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from headrace.base.hashing import address
@@ -137,6 +137,13 @@ class Version:
     def rows_in(self) -> int:
         """Rows that were read to make it; more than `rows` when some are in quarantine."""
         return sum(each.rows_in for each in self.batches or self.cells)
+
+    def only(self, cells: Iterable[Cell]) -> Version:
+        """The version without its other cells."""
+        kept = tuple(cells)
+        held = {cell.file for cell in kept}
+        files = tuple(file for file in self.files if file.path in held)
+        return replace(self, cells=kept, files=files)
 
     @property
     def size_bytes(self) -> int:

@@ -41,6 +41,7 @@ class CheckQuery:
         form: "rows": the number of wrong rows; "figures": true when they are wrong; "newest":
             microseconds since 1970, or a date as text.
         compared: None, or the columns that the published version must have to be compared with.
+        columns: the columns of the table that it looks at.
     """
 
     name: str
@@ -55,6 +56,7 @@ class CheckQuery:
     form: Form = "rows"
     compared: Schema | None = None
     within_seconds: float = 0.0
+    columns: tuple[str, ...] = ()
 
 
 def declared_checks(
@@ -108,6 +110,7 @@ def check_query(
         sql="",
         condition="",
         place=check.place,
+        columns=check.columns,
     )
     return _FORMS[check.kind](query, schema, check, key)
 

@@ -10,6 +10,7 @@ from headrace.base.errors import Problem
 from headrace.base.hashing import address
 from headrace.base.moments import Moment
 from headrace.base.names import listed, near_miss, quote
+from headrace.base.partitions import Split
 from headrace.base.tables import Schema
 from headrace.base.types import is_moment, is_numeric
 from headrace.checks.builtin import CheckQuery, check_query, declared_checks
@@ -74,7 +75,7 @@ def table_checks(
             queries.append(check_query(relation.name, relation.schema, found, key))
     if problems:
         return problems
-    return _bound(queries, compiled, analysis)
+    return _bound(queries, relation.split, compiled, analysis)
 
 
 def placed_rules(
@@ -190,11 +191,11 @@ _TYPES_WANTED: Mapping[str, tuple[str, Callable[[str], bool]]] = {
 
 
 def _bound(
-    queries: Sequence[CheckQuery], compiled: Compiled, analysis: Analysis
+    queries: Sequence[CheckQuery], split: Split | None, compiled: Compiled, analysis: Analysis
 ) -> list[CompiledCheck] | list[Problem]:
     """The checks as nouns, once the engine has taken each of them."""
     problems = _problems(queries, compiled, analysis)
-    return problems or [_compiled(query) for query in queries]
+    return problems or [_compiled(query, split) for query in queries]
 
 
 def _problems(
@@ -223,7 +224,20 @@ def _refused(query: CheckQuery, compiled: Compiled, analysis: Analysis) -> Mista
     return bound if isinstance(bound, Mistake) else None
 
 
-def _compiled(query: CheckQuery) -> CompiledCheck:
+def _is_by_cell(query: CheckQuery, split: Split | None) -> bool:
+    """Whether no wrong row of a table is wrong because of a row in another of its cells.
+
+    Equal rows of all the columns that tell the cells apart are in the same one.
+    """
+    if split is None:
+        return False
+    if query.kind in {"unique", "key"}:
+        columns = {column.lower() for column in query.columns}
+        return all(column.lower() in columns for column in split.columns)
+    return bool(query.condition) or query.kind == "references"
+
+
+def _compiled(query: CheckQuery, split: Split | None) -> CompiledCheck:
     assert query.severity != "quarantine", "the rules that set rows aside are in the model's SQL"
     return CompiledCheck(
         name=query.name,
@@ -238,6 +252,7 @@ def _compiled(query: CheckQuery) -> CompiledCheck:
         form=query.form,
         compared=query.compared,
         within_seconds=query.within_seconds,
+        by_cell=_is_by_cell(query, split),
     )
 
 

@@ -114,13 +114,16 @@ def _origin(names: list[str], read: list[_Read]) -> str:
 
 def never_null(column: str, relations: Mapping[str, Relation]) -> bool:
     """Whether a column ("table.column") cannot hold a NULL in any snapshot that is published."""
-    table, _, name = column.partition(".")
-    relation = relations[table]
-    if relation.kind == "quarantine":
-        return any(each.name == name and not each.nullable for each in relation.schema or ())
-    if name.lower() in _promised(relation):
-        return True
-    return name in relation.copies and never_null(relation.copies[name], relations)
+    origin: str | None = column
+    while origin is not None:
+        table, _, name = origin.partition(".")
+        relation = relations[table]
+        if relation.kind == "quarantine":
+            return any(each.name == name and not each.nullable for each in relation.schema or ())
+        if name.lower() in _promised(relation):
+            return True
+        origin = relation.copies.get(name)
+    return False
 
 
 def _promised(relation: Relation) -> set[str]:

@@ -82,6 +82,8 @@ class CompiledCheck:
         recipe: address of the check's rule.
         place: where it is declared.
         aggregate, form, compared, within_seconds: see `CheckQuery`.
+        by_cell: whether the cells of its table pass or fail it each for itself, as long as the
+            other tables that it reads stay as they are.
     """
 
     name: str
@@ -96,6 +98,7 @@ class CompiledCheck:
     form: Form = "rows"
     compared: Schema | None = None
     within_seconds: float = 0.0
+    by_cell: bool = False
 
 
 @dataclass(frozen=True, slots=True)

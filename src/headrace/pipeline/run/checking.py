@@ -17,7 +17,7 @@ from headrace.engines.duckdb import DuckDBEngine
 from headrace.pipeline.compile.graph import CompiledCheck
 from headrace.pipeline.plan.addresses import check_address, compared_version
 from headrace.pipeline.run.outcomes import SAMPLE_CHARACTERS, SAMPLE_ROWS, CheckOutcome
-from headrace.store.snapshots import CheckResult, Freshness
+from headrace.store.snapshots import CheckResult, Freshness, Snapshot
 
 _Row: TypeAlias = Mapping[str, str | None]
 
@@ -28,6 +28,35 @@ class Standard:
 
     now: datetime
     published: Mapping[str, Version]
+
+
+def unseen(
+    check: CompiledCheck, versions: Mapping[str, Version], before: Snapshot
+) -> Version | None:
+    """The cells of a check's table in which it can find anything; None when that is all of them.
+
+    Those that it passed in the published snapshot need not be looked at again, as long as they can
+    be judged each for itself: then a day that is added costs what a day costs.
+
+    Args:
+        check: the check.
+        versions: the next version of every table that it reads.
+        before: the published snapshot.
+    """
+    if not check.by_cell or any(name not in before.tables for name in check.tables):
+        return None
+    published = {name: before.tables[name] for name in check.tables}
+    passed = before.checks.get(
+        check_address(check, {name: each.address for name, each in published.items()})
+    )
+    others = [name for name in check.tables if name != check.table]
+    if passed is None or not passed.passed:
+        return None
+    if any(versions[name].address != published[name].address for name in others):
+        return None
+    seen = {cell.address for cell in published[check.table].cells}
+    version = versions[check.table]
+    return version.only(cell for cell in version.cells if cell.address not in seen)
 
 
 def make_checks(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from headrace.base.errors import ModelError
@@ -108,7 +108,7 @@ class CellBuilder:
             name: [cell for each in sorted(wanted) for cell in cells.get(each, ())]
             for name, cells in index.items()
         }
-        restricted = [_restricted(self.inputs[name], cells) for name, cells in needed.items()]
+        restricted = [self.inputs[name].only(cells) for name, cells in needed.items()]
         return self.engine.attached(restricted, self.store.data_root)
 
     def _keep(self, sql: str, schema: Schema, cells: Cells) -> list[StoredCell]:
@@ -196,13 +196,6 @@ def _portions(missing: Cells, index: _Index) -> Iterator[Cells]:
         rows += own
     if portion:
         yield tuple(portion)
-
-
-def _restricted(version: Version, cells: Sequence[Cell]) -> Version:
-    """A version without all but some of its cells."""
-    held = {cell.file for cell in cells}
-    files = tuple(file for file in version.files if file.path in held)
-    return replace(version, cells=tuple(cells), files=files)
 
 
 def _columns(schema: Schema) -> str:

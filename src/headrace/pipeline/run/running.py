@@ -30,7 +30,7 @@ from headrace.pipeline.plan.versions import (
     quarantine_of,
     volume_results,
 )
-from headrace.pipeline.run.checking import Standard, make_checks, sample
+from headrace.pipeline.run.checking import Standard, make_checks, sample, unseen
 from headrace.pipeline.run.outcomes import Built, CheckOutcome
 from headrace.pipeline.run.partitions import CellBuilder, Selected
 from headrace.pipeline.run.scheduling import Task, run_tasks
@@ -246,10 +246,26 @@ class _Run:
                 before = replace(before, table=before_name(check.table))
                 self.engine.attach(before, self.store.data_root)
         held_against = Standard(self.store.clock.now(), published)
-        outcomes = make_checks(self.engine, checks, addresses, held_against)
+        outcomes: list[CheckOutcome] = []
+        for new, of_table in self._by_cells(checks):
+            with self.engine.attached([new] if new else [], self.store.data_root):
+                outcomes += make_checks(self.engine, of_table, addresses, held_against)
         for outcome in outcomes:
             self._finish_check(outcome)
         return not any(outcome.stops_publish for outcome in outcomes)
+
+    def _by_cells(
+        self, checks: list[CompiledCheck]
+    ) -> list[tuple[Version | None, list[CompiledCheck]]]:
+        """The checks that look at the same cells together; None is all cells."""
+        with self._lock:
+            versions = dict(self.versions)
+        found: dict[str, tuple[Version | None, list[CompiledCheck]]] = {}
+        for check in checks:
+            new = unseen(check, versions, self.plan.before)
+            _, group = found.setdefault(check.table if new else "", (new, []))
+            group.append(check)
+        return list(found.values())
 
     def _check_volume(self, version: Version) -> bool:
         relation = self.plan.graph.relation(version.table)
