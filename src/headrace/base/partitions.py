@@ -36,6 +36,10 @@ class Split:
         """Whether a label is a span of time."""
         return self.by in TIME_GRAINS
 
+    def holding(self, label: str) -> str:
+        """The partition in which one of an input lies, whose grain may be finer."""
+        return coarser(label, self.by) if self.is_time else label
+
     def __str__(self) -> str:
         return f"{', '.join(self.columns)} by {self.by}"
 

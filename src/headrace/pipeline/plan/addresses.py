@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from headrace.base.hashing import address, hash_bytes
-from headrace.base.partitions import Split, coarser, shifted
+from headrace.base.partitions import Split, shifted
 from headrace.base.tables import Version, version_address
 from headrace.pipeline.compile.graph import CompiledCheck, Locality, Relation
 from headrace.pipeline.plan.plans import Cells, NamedCell
@@ -91,10 +91,7 @@ def by_partition(cells: Cells, split: Split) -> _ByPartition:
     """The addresses of an input's cells by the partition of the model in which they lie."""
     found: _ByPartition = {}
     for cell in cells:
-        label = cell.partition or ""
-        found.setdefault(coarser(label, split.by) if split.is_time else label, []).append(
-            cell.address
-        )
+        found.setdefault(split.holding(cell.partition or ""), []).append(cell.address)
     return found
 
 

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from headrace.base.errors import ModelError
 from headrace.base.names import listed, quote
-from headrace.base.partitions import Split, coarser, spelled
+from headrace.base.partitions import Split, spelled
 from headrace.base.tables import PART_COLUMN, Cell, Schema, Version
 from headrace.engines.duckdb import DuckDBEngine
 from headrace.engines.partition_sql import group_sql, within_sql
@@ -176,9 +176,7 @@ def _indexed(inputs: Mapping[str, Version], locality: Locality, split: Split) ->
         if need == "same":
             cells = index.setdefault(name, {})
             for cell in inputs[name].cells:
-                label = cell.partition or ""
-                label = coarser(label, split.by) if split.is_time else label
-                cells.setdefault(label, []).append(cell)
+                cells.setdefault(split.holding(cell.partition or ""), []).append(cell)
     return index
 
 
