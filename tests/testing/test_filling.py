@@ -44,12 +44,12 @@ def relation(
 
 def table(described: Relation, *rows: dict[str, Cell]) -> Given:
     places = tuple(Place("tests/t.yaml", line) for line, _ in enumerate(rows, start=1))
-    return Given(described, [dict(row) for row in rows], places)
+    return Given(described, [dict(row) for row in rows], places, (None,) * len(rows))
 
 
 def filled(*tables: Given) -> list[Problem]:
     problems: list[Problem] = []
-    fill(tables, problems)
+    fill(tables, problems, lambda _: None)
     return problems
 
 

@@ -275,6 +275,77 @@ def test_a_model_that_fails_says_where(tmp_path: Path) -> None:
     )
 
 
+OPEN = {
+    "models/open_orders.sql": """\
+        /* volatile: day */
+        SELECT order_id, current_date - CAST(ordered_at AS DATE) AS days FROM orders
+        """,
+    "models/oldest.sql": "SELECT max(days) AS days FROM open_orders\n",
+    "endpoints/oldest.sql": "SELECT days FROM oldest\n",
+}
+
+
+def test_a_test_says_what_time_it_is(tmp_path: Path) -> None:
+    tests = """\
+        - test: on the first
+          at: 2024-03-01T00:00:00Z
+          given: {orders: [{ordered_at: 2024-02-28 10:00}]}
+          expect: {open_orders: [{days: 2}], oldest: [{days: 2}]}
+        - test: a day later, by the clock of UTC
+          at: 2024-03-03 00:30:00+01:00
+          given: {orders: [{ordered_at: 2024-02-28 10:00}]}
+          expect: {open_orders: [{days: 3}]}
+        - test: through an endpoint
+          at: 2024-03-11T00:00:00Z
+          given: {orders: [{ordered_at: 2024-03-01 10:00}]}
+          get: /oldest
+          expect: {body: [{days: 10}]}
+        - test: on the first, again
+          at: 2024-03-01T00:00:00Z
+          given: {orders: [{ordered_at: 2024-02-29 10:00}]}
+          get: /oldest
+          expect: {body: [{days: 1}]}
+        - test: what is given is not computed
+          given: {open_orders: [{days: 7}]}
+          expect: {oldest: [{days: 7}]}
+        - test: nothing volatile
+          given: {stores: [{city: Lyon}]}
+          expect: {cities: [{city: Lyon}]}
+        """
+    passed(tmp_path, tests, **OPEN)
+
+
+def test_a_test_may_not_depend_on_today(tmp_path: Path) -> None:
+    tests = """\
+        - test: a
+          expect: {oldest: []}
+        - test: b
+          get: /oldest
+          expect: {status: 200}
+        - test: c
+          at: 2024-03-01
+          expect: {oldest: []}
+        """
+    asks = (
+        "`open_orders` asks for the time, and the test does not say what it is; expected `at:`,"
+        " such as `at: 2024-03-01T00:00:00Z`; or give the rows of `open_orders`"
+    )
+    assert problems(tmp_path, tests, **OPEN) == [
+        f"t:1:3: {asks}",
+        f"t:3:3: {asks}",
+        (
+            "t:7:7: `at` is '2024-03-01'; expected a time with its zone, such as"
+            " `2024-03-01T00:00:00Z`"
+        ),
+    ]
+
+
+def test_a_router_may_read_what_asks_for_the_time(tmp_path: Path) -> None:
+    tests = "- {test: best, get: /best, expect: {status: 200}}\n"
+    [problem] = problems(tmp_path, tests, **OPEN, **{"endpoints/best.py": ROUTER})
+    assert problem.startswith("t:1:3: `open_orders` asks for the time")
+
+
 def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
     tests = """\
         - test: a

@@ -25,6 +25,26 @@ from headrace.testing.answers import Answered
 _LOGGER = logging.getLogger("headrace.serve")
 
 
+class Finding:
+    """The tables behind the addresses of a project."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._routes = Routes((each.path, each.tables) for each in graph.endpoints)
+        self._formats = formats(csv_formula_guard=False)
+
+    def tables(self, target: str) -> tuple[str, ...]:
+        """The tables that answering a request may read; a router may read all of them."""
+        path = target.partition("?")[0].encode()
+        found, _ = find_route(self._routes, self._formats, path_segments(path))
+        if found is not None:
+            return found.target
+        graph = self._graph
+        # An endpoint may wait for columns that a Python model shows when it runs.
+        reads_all = graph.project.routers or graph.deferred
+        return tuple(each.name for each in graph.relations) if reads_all else ()
+
+
 class Asking:
     """The application that would be served, over the tables of an engine."""
 
@@ -37,11 +57,8 @@ class Asking:
         """
         self.graph = graph
         contract = make_contract(graph, cache)
-        self._routes = Routes((each.path, each.tables) for each in graph.endpoints)
-        self._has_routers = bool(graph.project.routers)
         deadline = graph.project.settings.deadline_seconds
         settings = ServeSettings(workers=1, deadline_seconds=deadline)
-        self._formats = formats(csv_formula_guard=settings.csv_formula_guard)
         versions = {
             each.name: Version(each.name, each.kind, each.recipe, each.schema or (), ())
             for each in graph.relations
@@ -51,14 +68,6 @@ class Asking:
         pinned = Pinned(kit, unpublished, engine.cursor().cursor())
         self._service = Service(kit, pinned)
         self._runner = asyncio.Runner()
-
-    def tables(self, target: str) -> tuple[str, ...]:
-        """The tables that answering a request may read; a router may read all of them."""
-        path = target.partition("?")[0].encode()
-        found, _ = find_route(self._routes, self._formats, path_segments(path))
-        if found is not None:
-            return found.target
-        return tuple(each.name for each in self.graph.relations) if self._has_routers else ()
 
     def get(self, target: str) -> Answered:
         """The answer to a GET of a path with its query string."""

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+import duckdb
+
+from headrace.base.declarations import Source
 from headrace.base.errors import Place, Problem
 from headrace.base.names import listed, near_miss
 from headrace.base.tables import Schema
 from headrace.pipeline.compile.graph import Graph, Relation
+from headrace.pipeline.compile.sources import FILE_PARAMETER
 from headrace.pipeline.compile.tables import TableNames
 from headrace.pipeline.project.documents import Node, Scalar
 from headrace.pipeline.project.keys import Problems
 from headrace.pipeline.project.values import has_values, typed
 from headrace.testing.candidates import NULL_CELL, Cell
 from headrace.testing.declarations import Row, Rows, UnitTest
+from headrace.testing.deriving import derive
 from headrace.testing.filling import Given, fill
 from headrace.testing.literals import NULL, value_literal
 
@@ -35,9 +41,16 @@ class Expected:
 
 
 def bind_given(
-    test: UnitTest, graph: Graph, names: TableNames, problems: Problems
+    test: UnitTest,
+    graph: Graph,
+    names: TableNames,
+    cursor: duckdb.DuckDBPyConnection,
+    problems: Problems,
 ) -> dict[str, Given]:
-    """Table -> its given rows, whole: what a test leaves out is filled."""
+    """Table -> its given rows, whole: what a test leaves out is filled.
+
+    `cursor` evaluates the expressions of derived columns.
+    """
     found: dict[str, Given] = {}
     for rows in test.given:
         relation = _relation(rows, graph, names, problems)
@@ -48,10 +61,12 @@ def bind_given(
             fix = f"declare their types in {relation.place.file}, or give rows of what it reads"
             problems.append(Problem(rows.place, problem, fix=fix))
             continue
+        files = tuple(_raw_file(row, relation) for row in rows.rows)
         cells = [_cells(row, relation, problems) for row in rows.rows]
-        found[relation.name] = Given(relation, cells, tuple(row.place for row in rows.rows))
+        places = tuple(row.place for row in rows.rows)
+        found[relation.name] = Given(relation, cells, places, files)
     if not problems:
-        fill(list(found.values()), problems)
+        fill(list(found.values()), problems, partial(derive, cursor))
     return found
 
 
@@ -104,7 +119,26 @@ def _relation(rows: Rows, graph: Graph, names: TableNames, problems: Problems) -
     return graph.relation(name)
 
 
+def _raw_file(row: Row, relation: Relation) -> str | None:
+    """What a row says that `$file` is, to the expressions that its source derives columns by."""
+    if not _has_file(relation):
+        return None
+    paths = (node for key, node in row.cells if _is_file(key))
+    return next((node.text for node in paths if isinstance(node, Scalar)), None)
+
+
+def _has_file(relation: Relation) -> bool:
+    source = relation.declaration
+    return isinstance(source, Source) and relation.kind != "quarantine" and bool(source.derive)
+
+
+def _is_file(key: Scalar) -> bool:
+    return key.text == f"${FILE_PARAMETER}"
+
+
 def _cells(row: Row, relation: Relation, problems: Problems) -> dict[str, Cell]:
+    if _has_file(relation):
+        row = Row(row.place, tuple(each for each in row.cells if not _is_file(each[0])))
     schema = relation.schema or ()
     types = {column.name: column.type for column in schema}
     nodes = {_folded(key): node for key, node in row.cells}

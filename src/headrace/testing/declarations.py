@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from headrace.base.errors import Place
 from headrace.pipeline.project.documents import Node, Scalar
@@ -49,6 +50,7 @@ class UnitTest:
         expected: the rows of models.
         ordered: whether the order of the expected rows counts.
         request: what is asked.
+        at: what the clock shows, aware; None when that is not said.
     """
 
     name: str
@@ -57,6 +59,7 @@ class UnitTest:
     expected: tuple[Rows, ...] = ()
     ordered: bool = False
     request: Request | None = None
+    at: datetime | None = None
 
     @property
     def label(self) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, product
 
-from headrace.base.declarations import CheckDeclaration
+from headrace.base.declarations import CheckDeclaration, Source
 from headrace.base.errors import Place, Problem
 from headrace.checks.builtin import declared_checks
+from headrace.pipeline.compile.changing import VALID_TO
 from headrace.pipeline.compile.graph import Relation
 from headrace.pipeline.project.keys import Problems
 from headrace.testing.candidates import NULL_CELL, Cell, ColumnRules, candidates
@@ -20,28 +21,32 @@ _TRIED = 20_000
 class Given:
     """A table with the rows that a test gives it; `rows` hold the cells that it names.
 
-    `places` are the rows', in the same order. Filling adds the cells that are missing.
+    `places` are the rows', in the same order, and `files` the raw files that they say they are
+    from, None where they do not. Filling adds the cells that are missing.
     """
 
     relation: Relation
     rows: list[dict[str, Cell]]
     places: tuple[Place, ...]
+    files: tuple[str | None, ...]
 
 
-def fill(tables: Sequence[Given], problems: Problems) -> None:
+def fill(tables: Sequence[Given], problems: Problems, derive: Callable[[Given], None]) -> None:
     """Give every row of every table a cell for each of its columns.
 
     A column of which nothing is asked becomes NULL. Any other gets a value that keeps its rules:
     one that occurs in the table that it references, if that has rows, and one of its own where
-    it must be unique. Equal tables are filled alike.
+    it must be unique. A derived column gets what its expression says of the row. Equal
+    tables are filled alike.
 
     Args:
         tables: the given tables; the columns of each are known.
         problems: takes a problem for each cell for which no such value is found.
+        derive: adds the derived columns to the rows of a table whose other columns are filled.
     """
     by_name = {each.relation.name.lower(): each for each in tables}
     for table in _referenced_first(tables, by_name):
-        _Filling(table, by_name, problems).fill()
+        _Filling(table, by_name, problems).fill(derive)
 
 
 def _referenced_first(tables: Sequence[Given], by_name: Mapping[str, Given]) -> list[Given]:
@@ -69,7 +74,26 @@ def table_rules(relation: Relation) -> tuple[CheckDeclaration, ...]:
     if relation.kind == "quarantine":
         return ()
     declared = relation.declaration
-    return declared_checks(declared.columns, declared.key, declared.checks, declared.place)
+    found = declared_checks(declared.columns, declared.key, declared.checks, declared.place)
+    needed = [declared.partition.column] if declared.partition else []
+    if isinstance(declared, Source) and declared.cursor:
+        needed += [declared.cursor, *declared.key]
+        if relation.name != declared.name:
+            # A key is there more than once, but only once at a time.
+            kept = (check for check in found if check.kind not in {"key", "unique"})
+            once = CheckDeclaration("key", (declared.cursor, *declared.key), declared.place)
+            found = (*kept, once)
+    return (*found, *(CheckDeclaration("not_null", (name,), declared.place) for name in needed))
+
+
+def derived_names(relation: Relation) -> frozenset[str]:
+    """The columns of a source's table that follow from its others."""
+    source = relation.declaration
+    if not isinstance(source, Source) or relation.kind == "quarantine":
+        return frozenset()
+    names = {column.name for column in source.columns}
+    made = {column.name for column in relation.schema or ()} - names
+    return frozenset(made - {VALID_TO})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +105,17 @@ class _Filling:
     problems: Problems
     _choices: dict[str, list[Cell]] = field(default_factory=dict)
 
-    def fill(self) -> None:
+    def fill(self, derive: Callable[[Given], None]) -> None:
         rules = self._rules()
-        groups = self._groups()
-        grouped = {name for group in groups for name in group}
         given = [set(row) for row in self.table.rows]
+        if derived := derived_names(self.table.relation):
+            self._fill_columns({name: rules[name] for name in rules if name not in derived}, given)
+            derive(self.table)
+        self._fill_columns(rules, given)
+
+    def _fill_columns(self, rules: Mapping[str, ColumnRules], given: list[set[str]]) -> None:
+        groups = self._groups(rules)
+        grouped = {name for group in groups for name in group}
         # What refers to the table itself comes last: it may refer to what is filled.
         for name in sorted(rules, key=lambda name: self._refers_to_itself(rules[name])):
             if name not in grouped or self._refers_to_itself(rules[name]):
@@ -107,15 +137,15 @@ class _Filling:
             for column in self.table.relation.schema or ()
         }
 
-    def _groups(self) -> list[tuple[str, ...]]:
-        """The columns that are unique together, the smallest groups first."""
+    def _groups(self, rules: Mapping[str, ColumnRules]) -> list[tuple[str, ...]]:
+        """The columns of `rules` that are unique together, the smallest groups first."""
         spelled = {each.name.lower(): each.name for each in self.table.relation.schema or ()}
         groups = {
-            tuple(spelled[name.lower()] for name in check.columns)
+            tuple(name for each in check.columns if (name := spelled[each.lower()]) in rules)
             for check in table_rules(self.table.relation)
             if check.kind in {"unique", "key"}
         }
-        return sorted(groups, key=lambda group: (len(group), group))
+        return sorted(filter(None, groups), key=lambda group: (len(group), group))
 
     def _refers_to_itself(self, rules: ColumnRules) -> bool:
         own = self.table.relation.name.lower()
@@ -146,7 +176,11 @@ class _Filling:
                 if not named.issuperset(group) and self._is_twice(row, group):
                     self._refuse(place, group)
                 continue
-            chosen = self._distinct(row, group, {name: rules[name] for name in missing}, taken)
+            wanted = {name: rules[name] for name in missing}
+            chosen = self._distinct(row, group, wanted, taken)
+            if chosen is None and len(rules) < len(self.table.relation.schema or ()):
+                # The derived columns of the group may still tell the rows apart.
+                chosen = self._distinct(row, group, wanted, set())
             if chosen is None:
                 self._refuse(place, missing)
                 continue

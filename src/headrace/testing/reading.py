@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from headrace.base.errors import Place, Problem
@@ -35,12 +36,26 @@ from headrace.testing.declarations import Request, Row, Rows, UnitTest
 FOLDER = "tests"
 _ENDING = ".yaml"
 
+
+def instant(node: Node, problems: Problems) -> datetime | None:
+    """A time with its zone, as one in UTC."""
+    try:
+        at = datetime.fromisoformat(node.text if isinstance(node, Scalar) else "")
+        if at.tzinfo is not None:
+            return at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    report(problems, node, "a time with its zone, such as `2024-03-01T00:00:00Z`")
+    return None
+
+
 TEST = Key("test", text)
 GIVEN: Key[Node] = Key("given", nested)
 GET = Key("get", text)
 EXPECT: Key[Node] = Key("expect", nested)
 ORDERED = Key("ordered", flag)
-TEST_KEYS = (TEST, GIVEN, GET, EXPECT, ORDERED)
+AT = Key("at", instant)
+TEST_KEYS = (TEST, GIVEN, GET, EXPECT, ORDERED, AT)
 
 STATUS = Key("status", whole_number(100, 599))
 BODY: Key[Node] = Key("body", nested)
@@ -118,7 +133,8 @@ class _Reading:
             report(self._problems, fields.node(EXPECT), "the rows of one model, or of several")
         name = fields.get(TEST, "")
         ordered = fields.get(ORDERED, False)
-        test = UnitTest(name, node.place, given, expected, ordered, request)
+        at = fields.optional(AT)
+        test = UnitTest(name, node.place, given, expected, ordered, request, at)
         return test if self._is_sound(before) else None
 
     def _is_sound(self, before: int) -> bool:

@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias
 
 import duckdb
 
-from headrace.base.errors import HeadraceError, ModelError, ProjectError
+from headrace.base.errors import HeadraceError, ModelError, Problem, ProjectError
 from headrace.pipeline.compile.cache import CompileCache
 from headrace.pipeline.compile.graph import Graph
 from headrace.pipeline.compile.tables import project_tables
@@ -54,12 +54,17 @@ class Outcome:
         return not self.differences and not self.error
 
 
+class _Finding(Protocol):
+    """What knows the tables behind an address: `asking.Finding`."""
+
+    def tables(self, target: str) -> tuple[str, ...]: ...
+
+
 class _Asking(Protocol):
     """What answers requests: `asking.Asking`."""
 
     graph: Graph
 
-    def tables(self, target: str) -> tuple[str, ...]: ...
     def get(self, target: str) -> Answered: ...
     def close(self) -> None: ...
 
@@ -101,6 +106,7 @@ class Suite:
         empty: set[str] = set()
         error = ""
         try:
+            self._sandbox.set_clock(bound.test.at)
             if bound.test.request is not None:
                 differences, empty = self._answer(bound, bound.test.request)
             else:
@@ -126,7 +132,10 @@ class Suite:
             raise ProjectError(problems)
         cursor = self._sandbox.engine.cursor()
         try:
-            return compare(cursor, expected, relation.declaration.key, ordered=ordered)
+            # Of a history, and of what landed, a key is there more than once.
+            is_keyed = name == relation.declaration.name
+            key = relation.declaration.key if is_keyed else ()
+            return compare(cursor, expected, key, ordered=ordered)
         except duckdb.Error as exc:
             raise ModelError(f"{rows.place}: {exc}") from exc
 
@@ -137,8 +146,8 @@ class Suite:
         if self._sandbox.graph.deferred:
             # An endpoint may wait for columns that a Python model shows when it runs.
             empty = self._sandbox.compute(self._all_tables, bound.given)
-        asking = self._asked()
-        empty |= self._sandbox.compute(lambda: asking.tables(request.target), bound.given)
+        finding = _finding(self._sandbox.graph)
+        empty |= self._sandbox.compute(lambda: finding.tables(request.target), bound.given)
         difference = compare_answer(request, self._asked().get(request.target))
         return (difference,) if difference.lines else (), empty
 
@@ -179,7 +188,9 @@ def open_suite(root: Path) -> Suite:
     for test in tests:
         of_test: Problems = []
         models = check_expected(test, sandbox.graph, names, of_test)
-        given = bind_given(test, sandbox.graph, names, of_test)
+        given = bind_given(test, sandbox.graph, names, sandbox.engine.cursor(), of_test)
+        if not of_test:
+            _require_clock(test, models, given, sandbox, of_test)
         bound.append(Bound(test, given, models))
         problems += of_test
     if problems:
@@ -189,6 +200,32 @@ def open_suite(root: Path) -> Suite:
         # A cache that has forgotten what waits here would cost the next plan an engine.
         cache.save()
     return Suite(root, bound, sandbox, cache)
+
+
+def _require_clock(
+    test: UnitTest,
+    models: Sequence[str],
+    given: Mapping[str, Given],
+    sandbox: Sandbox,
+    problems: Problems,
+) -> None:
+    """What a test expects must not depend on the day on which it runs."""
+    every = [each.name for each in sandbox.graph.relations]
+    if test.at is not None or not sandbox.volatile(every, given):
+        return
+    if test.request is not None:
+        models = _finding(sandbox.graph).tables(test.request.target)
+    for relation in sandbox.volatile(models, given):
+        found = f"`{relation.name}` asks for the time, and the test does not say what it is"
+        expected = "`at:`, such as `at: 2024-03-01T00:00:00Z`"
+        fix = f"or give the rows of `{relation.name}`"
+        problems.append(Problem(test.place, found, expected, fix))
+
+
+# Lazy as what asks is.
+def _finding(graph: Graph) -> _Finding:
+    found: _Finding = importlib.import_module("headrace.testing.asking").Finding(graph)
+    return found
 
 
 # Lazy, for it imports FastAPI, which costs more than a hundred tests of models.

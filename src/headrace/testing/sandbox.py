@@ -6,19 +6,21 @@ import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 
 import duckdb
 
-from headrace.base.declarations import Project
+from headrace.base.declarations import Model, Project
 from headrace.base.errors import ModelError
+from headrace.base.moments import EPOCH, Moment
 from headrace.base.names import quote
 from headrace.base.tables import Schema
 from headrace.engines.duckdb import DuckDBEngine
 from headrace.pipeline.compile.cache import CompileCache
 from headrace.pipeline.compile.compiling import compile_project
-from headrace.pipeline.compile.graph import Relation
+from headrace.pipeline.compile.graph import Graph, Relation
 from headrace.testing.filling import Given
 
 _ReturnedRows: TypeAlias = Callable[
@@ -41,7 +43,9 @@ class Sandbox:
         self._project = project
         self._cache = cache
         self._observed: dict[str, Schema] = {}
-        self.graph = compile_project(project, cache, {})
+        self._graphs: dict[Moment, Graph] = {}
+        self._moment = EPOCH
+        self._compiled()
         self.engine = DuckDBEngine(threads=1)
         # What a query of the project may read is checked when it is compiled. This is for the
         # queries of routers, which are not; when they are served, they can read no file either.
@@ -50,6 +54,20 @@ class Sandbox:
     def close(self) -> None:
         """Close the engine."""
         self.engine.close()
+
+    @property
+    def graph(self) -> Graph:
+        """The graph of the project at the time that the clock shows, as far as it is known."""
+        return self._compiled()
+
+    def set_clock(self, at: datetime | None) -> None:
+        """What the clock shows from now on: an aware time; None where no model looks at it."""
+        self._moment = EPOCH if at is None else Moment(at)
+
+    def volatile(self, tables: Iterable[str], given: Iterable[str]) -> list[Relation]:
+        """The models that would be computed for `tables` and whose SQL asks for the time."""
+        needed = set(self._needed(tables, given)).difference(given)
+        return [each for each in self.graph.relations if each.name in needed and _is_volatile(each)]
 
     def compute(self, tables: Callable[[], Iterable[str]], given: Mapping[str, Given]) -> set[str]:
         """Make tables, and what they are made from as far as it is not given.
@@ -73,8 +91,12 @@ class Sandbox:
                 made.add(relation.name)
                 if self.graph is not graph:
                     break
-        sources = {each.name for each in self.graph.relations if each.kind == "source"}
-        return (made & sources) - given.keys()
+        return {
+            # What was read of a changing source is a table that its file does not name.
+            each.declaration.name if each.declaration.name not in given else each.name
+            for each in self.graph.relations
+            if each.kind == "source" and each.name in made - given.keys()
+        }
 
     def create(self, table: str, schema: Schema) -> None:
         """Make an empty table."""
@@ -106,7 +128,7 @@ class Sandbox:
         except duckdb.Error as exc:
             raise ModelError(f"{place}: {exc}") from exc
 
-    def _needed(self, tables: Iterable[str], given: Mapping[str, Given]) -> Iterator[str]:
+    def _needed(self, tables: Iterable[str], given: Iterable[str]) -> Iterator[str]:
         waiting, seen = list(tables), set[str]()
         while waiting:
             name = waiting.pop()
@@ -138,10 +160,22 @@ class Sandbox:
             self._store(relation.name, sql)
         if schema != relation.schema:
             self._observed[relation.recipe] = schema
-            self.graph = compile_project(self._project, self._cache, self._observed)
+            self._graphs.clear()
+
+    def _compiled(self) -> Graph:
+        if self._moment not in self._graphs:
+            graph = compile_project(self._project, self._cache, self._observed, self._moment)
+            self._graphs[self._moment] = graph
+        return self._graphs[self._moment]
 
     def _store(self, table: str, sql: str) -> None:
         self.engine.cursor().execute(f"CREATE OR REPLACE TABLE {quote(table)} AS {sql}\n")
+
+
+def _is_volatile(relation: Relation) -> bool:
+    model = relation.declaration
+    # A Python model reads the clock by itself: no time of ours reaches it.
+    return isinstance(model, Model) and model.volatile != "" and model.function is None
 
 
 # Lazy, for it imports pyarrow, which costs 0.2 s of CPU that tests of SQL models do not need.
