@@ -1,4 +1,4 @@
 /*
 description: Nobody pays more than the price list asks for.
 */
-SELECT * FROM orders_latest WHERE amount > quantity * unit_price
+SELECT * FROM orders WHERE amount > quantity * unit_price

@@ -1,4 +1,4 @@
 /*
 description: A status cannot change before there is an order.
 */
-SELECT * FROM orders_latest WHERE updated_at < ordered_at
+SELECT * FROM orders WHERE updated_at < ordered_at

@@ -6,9 +6,8 @@ params:
 limit: 10
 max_limit: 24
 */
-SELECT p.product_id, p.name, p.category, arg_max(c.price, c.valid_from) AS price
+SELECT p.product_id, p.name, p.category, c.price
 FROM products AS p
 JOIN prices AS c USING (product_id)
 WHERE contains(lower(p.name), lower($q))
-GROUP BY ALL
 ORDER BY p.name

@@ -5,7 +5,7 @@ limit: 20
 max_limit: 500
 */
 SELECT o.order_id, o.ordered_at, p.name AS product, o.quantity, o.amount, o.channel, o.status
-FROM orders_latest AS o
+FROM orders AS o
 JOIN products AS p USING (product_id)
 WHERE o.store_id = $store_id
 ORDER BY o.ordered_at DESC, o.order_id DESC

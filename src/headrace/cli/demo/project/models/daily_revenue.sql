@@ -1,6 +1,7 @@
 /*
 description: What each store sold on each day.
 key: [store_id, day]
+partition: {column: day, by: day}
 columns:
   revenue: {min: 0}
   orders: {min: 1}

@@ -1,6 +1,7 @@
 /*
 description: Completed orders, with what one usually wants to know beside them.
 key: order_id
+partition: {column: day, by: day}
 columns:
   category: {not_null: true}
   city: {not_null: true}
@@ -18,7 +19,7 @@ SELECT
     o.channel,
     o.quantity,
     o.amount
-FROM orders_latest AS o
+FROM orders AS o
 JOIN stores AS s USING (store_id)
 JOIN products AS p USING (product_id)
 WHERE o.status = 'completed'

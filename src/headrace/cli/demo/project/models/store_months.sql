@@ -1,6 +1,7 @@
 /*
 description: Each store's months against the targets of the head office.
 key: [store_id, month]
+partition: {column: month, by: month}
 columns:
   attained_percent: {min: 0, max: 300}
 */
