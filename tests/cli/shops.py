@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from click.testing import CliRunner, Result
 
 from headrace.base.hashing import address
+from headrace.base.partitions import Split
 from headrace.base.tables import Cell, Column, Schema, Version
 from headrace.cli.main import cli
 from headrace.engines.duckdb import DuckDBEngine, described
@@ -81,6 +82,22 @@ class Shop:
     def call_below(self, *arguments: str) -> Result:
         """Call a command below a command on this project."""
         return call(*arguments, "--project", str(self.root))
+
+
+def spread_out(shop: Shop, days: int) -> None:
+    """Publish a table by days, each of them in a file of its own."""
+    one = [shop.version("orders", f"SELECT {day} AS day") for day in range(days)]
+    cells = [
+        replace(cell, part=None, partition=str(day))
+        for day, version in enumerate(one)
+        for cell in version.cells
+    ]
+    files = [file for version in one for file in version.files]
+    version = replace(
+        one[0], cells=tuple(cells), files=tuple(files), split=Split(("day",), "value")
+    )
+    snapshot = Snapshot({"orders": version}, Manifest("shop"))
+    shop.store.publish("prod", snapshot, parent=None, reason="built orders")
 
 
 def call(*arguments: str, given: str | None = None) -> Result:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from headrace.cli.doctor import examine, file_system
-from tests.cli.shops import Shop, call
+from tests.cli.shops import Shop, call, spread_out
 
 TABLES = {"orders": "SELECT 1 AS id"}
 
@@ -53,6 +54,15 @@ def test_only_verify_sees_a_changed_byte(shop: Shop) -> None:
     path.write_bytes(content)
     assert statuses(shop)["prod"] == ["ok", "ok"]
     assert statuses(shop, verify=True)["prod"] == ["ok", "fail"]
+
+
+def test_a_table_in_many_files_is_a_warning_with_its_remedy(shop: Shop) -> None:
+    spread_out(shop, 51)
+    result = shop.call("doctor")
+    assert result.exit_code == 0
+    assert re.search(r"warn  prod        orders: 51 data files, \d+\.\d kB\n", result.stdout)
+    assert "`headrace gc` compacts them\n" in result.stdout
+    assert statuses(shop)["prod"] == ["ok", "ok", "warn"]
 
 
 @pytest.mark.parametrize("folder", ["refs", "objects"])

@@ -1,6 +1,7 @@
 """A program that kills runs: prints, a JSON line a kill, what was published before and after it.
 
-Usage: `python -m tests.pipeline.killing FOLDER KILLS SEED`. It imports everything once and
+Usage: `python -m tests.pipeline.killing FOLDER KILLS SEED [compact]`; with `compact` it is not the
+runs that are killed, but what compacts their tables. It imports everything once and
 forks, so that kills land in the run and not in the imports. It starts no thread of its own.
 """
 
@@ -13,10 +14,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from headrace.base.hashing import hash_file
+from headrace.engines.duckdb import DuckDBEngine
 from headrace.pipeline.building import build
+from headrace.pipeline.plan.compaction import Limits
+from headrace.pipeline.run.compacting import compact
 from headrace.pipeline.workspace import open_workspace, plan_workspace
 from tests.projects import SHOP, write_files
 
@@ -72,24 +77,35 @@ def add_day(root: Path, day: int) -> None:
     write_files(root, {name: text})
 
 
-def main(folder: str, kills: str, seed: str) -> None:
+def compaction(root: Path) -> None:
+    """Rewrite every table that has more than one file."""
+    with closing(DuckDBEngine(threads=1)) as engine:
+        compact(open_workspace(root).store, engine, Limits(small_files=1))
+
+
+def main(folder: str, kills: str, seed: str, what: str = "run") -> None:
     """Kill `kills` runs in `folder`, each at a random moment."""
     chance = random.Random(seed)
     root = write_files(Path(folder), SHOP)
+    work = {"run": run, "compact": compaction}[what]
     finish(start(lambda: run(root)))
     add_day(root, 0)
+    if what == "compact":
+        finish(start(lambda: run(root)))
     started = time.monotonic()
-    finish(start(lambda: run(root)))
+    finish(start(lambda: work(root)))
     usual_seconds = time.monotonic() - started
     for day in range(1, int(kills) + 1):
-        before = published(root)
         add_day(root, day)
-        process = start(lambda: run(root))
+        if what == "compact":
+            finish(start(lambda: run(root)))
+        before = published(root)
+        process = start(lambda: work(root))
         time.sleep(chance.uniform(0, usual_seconds * 1.2))
         os.kill(process, signal.SIGKILL)
         _, status = os.waitpid(process, 0)
         killed = published(root)
-        finish(start(lambda: run(root)))
+        finish(start(lambda: work(root)))
         after = published(root)
         line = {"status": status, "before": before, "killed": killed, "after": after}
         print(json.dumps(line), flush=True)

@@ -1,4 +1,4 @@
-"""kill -9 of a run, at any moment: readers see the old snapshot or the new one, nothing else."""
+"""kill -9 of a run or a compaction, at any moment: readers see the old snapshot or the new one."""
 
 from __future__ import annotations
 
@@ -7,27 +7,42 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 KILLS = 50
+KILLS_OF_COMPACTIONS = 15
 REPOSITORY = Path(__file__).parents[2]
 
 
-def test_a_killed_run_leaves_the_old_or_the_new_snapshot(tmp_path: Path) -> None:
-    """50 kills: the published snapshot is whole, and the next run completes."""
+def kills_of(what: str, folder: Path, kills: int) -> list[dict[str, Any]]:
+    """What was published before and after each kill, and how the killed process ended."""
     finished = subprocess.run(
-        [sys.executable, "-m", "tests.pipeline.killing", str(tmp_path / "shop"), str(KILLS), "7"],
+        [sys.executable, "-m", "tests.pipeline.killing", str(folder), str(kills), "7", what],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
         timeout=240,
     )
     assert finished.returncode == 0, finished.stderr
-    kills = [json.loads(line) for line in finished.stdout.splitlines()]
-    assert len(kills) == KILLS
-    for kill in kills:
+    found = [json.loads(line) for line in finished.stdout.splitlines()]
+    assert len(found) == kills
+    landed = [kill for kill in found if kill["status"] == signal.SIGKILL]
+    # Most kills must land in work that is under way, or the test shows nothing.
+    assert len(landed) >= kills // 2
+    return found
+
+
+def test_a_killed_run_leaves_the_old_or_the_new_snapshot(tmp_path: Path) -> None:
+    """50 kills: the published snapshot is whole, and the next run completes."""
+    for kill in kills_of("run", tmp_path / "shop", KILLS):
         assert kill["killed"] in (kill["before"], kill["after"])
         assert kill["after"]["number"] == kill["before"]["number"] + 1
         assert kill["after"]["rows"]["orders"] == kill["before"]["rows"]["orders"] + 1
-    landed = [kill for kill in kills if kill["status"] == signal.SIGKILL]
-    # Most kills must land in a run that is under way, or the test shows nothing.
-    assert len(landed) >= KILLS // 2
+
+
+def test_a_killed_compaction_leaves_the_old_or_the_new_snapshot(tmp_path: Path) -> None:
+    """15 kills: what is published is whole and the same, and the next compaction completes."""
+    for kill in kills_of("compact", tmp_path / "shop", KILLS_OF_COMPACTIONS):
+        before, after = kill["before"], kill["after"]
+        assert kill["killed"] in (before, after)
+        assert after == {**before, "number": before["number"] + 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,21 @@ def test_of_two_builds_of_a_cell_the_later_is_found(store: Store) -> None:
     for cell in (newer, older):
         store.record_cells("orders", SCHEMA, [cell], [])
     assert store.find_cells("orders")[address].cell == newer
+
+
+def test_of_a_cell_and_its_copies_the_last_copy_is_found(store: Store) -> None:
+    """A copy is as old as what it is a copy of, whatever the names of the files are."""
+    [cell] = build(store, "orders", 1).cells
+    for number, moved_at in enumerate(("2027-03", "2027-01", "2027-02")):
+        staged = store.new_data_path("orders")
+        staged.write_bytes(b"PAR1")
+        file = store.keep_file("orders", staged, cell.rows)
+        copy = replace(cell, file=file.path, part=number)
+        store.record_cells("orders", SCHEMA, [copy], [file], moved_at=moved_at)
+    assert store.find_cells("orders")[cell.address].cell.part == 0
+    newer = replace(cell, file="", rows=0, loaded_at="2028-01-01T00:00:00.000000Z")
+    store.record_cells("orders", SCHEMA, [newer], [])
+    assert store.find_cells("orders")[cell.address].cell == newer
 
 
 @pytest.mark.parametrize("cut", [0, 1, 64, 65, 100, -1])

@@ -18,9 +18,11 @@ import click
 from headrace.base.errors import HeadraceError, ProjectError
 from headrace.base.hashing import hash_file
 from headrace.base.tables import DataFile
+from headrace.cli.gc import spread
 from headrace.cli.opening import Opened, open_project
 from headrace.cli.options import json_option, project_option
 from headrace.cli.printing import bad, counted, good, print_json, size, warned
+from headrace.pipeline.plan.compaction import compactions
 from headrace.pipeline.project.loading import load_project
 from headrace.store.snapshots import Ref
 from headrace.store.store import Store
@@ -180,6 +182,18 @@ def _published(store: Store, *, verify: bool) -> Iterator[Finding]:
         else:
             yield Finding(environment, "ok", f"{counted(len(refs), 'snapshot')}, all readable")
             yield _data(store, refs[0], verify=verify)
+    yield from _spread(store)
+
+
+def _spread(store: Store) -> Iterator[Finding]:
+    """The tables whose rows lie in so many files that reading them costs."""
+    try:
+        wanted = compactions(store)
+    except HeadraceError:
+        return  # what cannot be read has been named
+    for environment, found in wanted.items():
+        texts = "; ".join(map(spread, found))
+        yield Finding(environment, "warn", texts, "`headrace gc` compacts them")
 
 
 def _data(store: Store, head: Ref, *, verify: bool) -> Finding:

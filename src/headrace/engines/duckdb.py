@@ -136,7 +136,7 @@ class DuckDBEngine:
         group = PART_COLUMN if split.by == "bucket" else group_sql(split, schema)
         found = self.cursor().execute(
             f"SELECT {label_sql(split, 'g')}, n FROM (SELECT {group} AS g, count(*) AS n"
-            f" FROM {_parquet(quote_text(literal_path(path)))} GROUP BY 1)"
+            f" FROM {files_sql([path])} GROUP BY 1)"
         )
         return dict(found.fetchall())
 
@@ -220,6 +220,11 @@ def _of_parts(parts: Iterable[int | None]) -> str:
 def _parquet(*paths: str) -> str:
     # Otherwise a folder named `store=7` above the file would override a column `store` in it.
     return f"read_parquet([{', '.join(paths)}], hive_partitioning = false)"
+
+
+def files_sql(paths: Iterable[Path]) -> str:
+    """What stands behind FROM to read all columns of some data files, `__cell` too."""
+    return _parquet(*(quote_text(literal_path(path)) for path in paths))
 
 
 def literal_path(path: Path) -> str:

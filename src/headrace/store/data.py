@@ -27,7 +27,8 @@ SIDECAR_ENDING = ".cells.json"
 class Sidecar:
     """What one build made of a table: `files` are the data files that `cells` name.
 
-    `batches` are the raw files that were read; their cells may be those of earlier builds.
+    `batches` are the raw files that were read; their cells may be those of earlier builds. With
+    `moved_at`, ISO 8601 UTC, the cells are not new: they were copied to `files` at that time.
     """
 
     table: str
@@ -35,6 +36,7 @@ class Sidecar:
     cells: tuple[Cell, ...]
     files: tuple[DataFile, ...]
     batches: tuple[Batch, ...] = ()
+    moved_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +69,25 @@ class Data:
         cells: Sequence[Cell],
         files: Sequence[DataFile],
         batches: Sequence[Batch] = (),
+        moved_at: str = "",
     ) -> None:
         """Note durably that `cells` are built, which of `files` hold them, and what was read."""
-        sidecar = Sidecar(table, schema, tuple(cells), tuple(files), tuple(batches))
+        sidecar = Sidecar(table, schema, tuple(cells), tuple(files), tuple(batches), moved_at)
         target = self._new_path(table, SIDECAR_ENDING)
         self.writer.put(target, seal(msgspec.json.encode(sidecar)))
 
     def find_cells(self, table: str) -> dict[str, StoredCell]:
         """Every cell of a table that is built, by address; of equal ones, the one built last.
 
-        Sidecars that are damaged, and cells whose data file is missing or has another size, do
-        not count: they are built again.
+        Of one that was copied since, it is the last copy. Sidecars that are damaged, and cells
+        whose data file is missing or has another size, do not count: they are built again.
         """
         present = self._sizes(table)
         found: dict[str, StoredCell] = {}
-        for sidecar in self.sidecars(table).values():
-            if sidecar is not None:
-                for stored in _whole_cells(sidecar, present):
-                    _keep_latest(found, stored)
+        whole = [each for each in self.sidecars(table).values() if each is not None]
+        for sidecar in sorted(whole, key=lambda each: each.moved_at):
+            for stored in _whole_cells(sidecar, present):
+                _keep_latest(found, stored)
         return found
 
     def find_batches(self, table: str) -> dict[str, Batch]:
@@ -140,9 +143,6 @@ def _whole_cells(sidecar: Sidecar, present: dict[str, int]) -> Iterator[StoredCe
 
 def _keep_latest(found: dict[str, StoredCell], stored: StoredCell) -> None:
     known = found.get(stored.cell.address)
-    if known is None or _build_order(known.cell) < _build_order(stored.cell):
+    # Equally old are a cell and its copy, which comes later.
+    if known is None or known.cell.loaded_at <= stored.cell.loaded_at:
         found[stored.cell.address] = stored
-
-
-def _build_order(cell: Cell) -> tuple[str, str]:
-    return cell.loaded_at, cell.file

@@ -228,6 +228,7 @@ class Store:
         cells: Sequence[Cell],
         files: Sequence[DataFile],
         batches: Sequence[Batch] = (),
+        moved_at: str = "",
     ) -> None:
         """Note durably that `cells` are built, so that no later run builds them again.
 
@@ -237,8 +238,10 @@ class Store:
             cells: may be without rows, and so without a file.
             files: every data file that a cell names.
             batches: raw files that need not be read again; their cells are built, now or before.
+            moved_at: when cells that were built before were copied to `files`, ISO 8601 UTC; ""
+                for those that are new.
         """
-        self._data.record_cells(table, schema, cells, files, batches)
+        self._data.record_cells(table, schema, cells, files, batches, moved_at)
 
     def find_cells(self, table: str) -> dict[str, StoredCell]:
         """Every cell of a table that is built and whole, by address, published or not."""
@@ -278,6 +281,10 @@ class Store:
         """
         return locked(self._runs_lock)
 
+    def alone(self) -> AbstractContextManager[bool]:
+        """Keep runs from beginning; yields whether none is going on. For moments: they wait."""
+        return locked(self._runs_lock, exclusive=True, wait=False)
+
     def collect(
         self,
         *,
@@ -300,10 +307,7 @@ class Store:
         Raises:
             NotFound, CorruptObject: a snapshot that is kept cannot be read; nothing was removed.
         """
-        with (
-            locked(self._runs_lock, exclusive=True, wait=False) as idle,
-            locked(self._sweep_lock, exclusive=True),
-        ):
+        with self.alone() as idle, locked(self._sweep_lock, exclusive=True):
             return self._collector.collect(
                 Retention(keep_days, keep_last, grace_seconds), busy=not idle, dry_run=dry_run
             )
