@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from headrace.base.hashing import hash_file
@@ -72,22 +73,48 @@ def add_day(root: Path, day: int) -> None:
     write_files(root, {name: text})
 
 
+@dataclass
+class Guess:
+    """How long a run takes, as far as the kills so far have shown.
+
+    A kill that comes too late makes it shorter, one that lands makes it longer: so four of five
+    land, and at any moment of the run, however busy the machine is, or becomes.
+    """
+
+    chance: random.Random
+    seconds: float
+
+    def moment(self) -> float:
+        """Seconds after which to kill the next run."""
+        return self.chance.uniform(0, self.seconds)
+
+    def learn(self, *, landed: bool) -> None:
+        """Take in whether the last kill landed in a run that was under way."""
+        self.seconds *= 1.05 if landed else 0.8
+
+
 def main(folder: str, kills: str, seed: str) -> None:
-    """Kill `kills` runs in `folder`, each at a random moment."""
-    chance = random.Random(seed)
+    """Kill runs in `folder`, each at a random moment, until `kills` of them were under way.
+
+    A kill that comes too late is printed, too.
+    """
     root = write_files(Path(folder), SHOP)
     finish(start(lambda: run(root)))
     add_day(root, 0)
     started = time.monotonic()
     finish(start(lambda: run(root)))
-    usual_seconds = time.monotonic() - started
-    for day in range(1, int(kills) + 1):
+    guess = Guess(random.Random(seed), (time.monotonic() - started) * 1.2)
+    day = landed = 0
+    while landed < int(kills):
         before = published(root)
+        day += 1
         add_day(root, day)
         process = start(lambda: run(root))
-        time.sleep(chance.uniform(0, usual_seconds * 1.2))
+        time.sleep(guess.moment())
         os.kill(process, signal.SIGKILL)
         _, status = os.waitpid(process, 0)
+        landed += status == signal.SIGKILL
+        guess.learn(landed=status == signal.SIGKILL)
         killed = published(root)
         finish(start(lambda: run(root)))
         after = published(root)

@@ -13,21 +13,19 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def test_a_killed_run_leaves_the_old_or_the_new_snapshot(tmp_path: Path) -> None:
-    """50 kills: the published snapshot is whole, and the next run completes."""
+    """50 kills of runs under way: the published snapshot is whole, and the next run completes."""
     finished = subprocess.run(
         [sys.executable, "-m", "tests.pipeline.killing", str(tmp_path / "shop"), str(KILLS), "7"],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
     )
     assert finished.returncode == 0, finished.stderr
     kills = [json.loads(line) for line in finished.stdout.splitlines()]
-    assert len(kills) == KILLS
     for kill in kills:
         assert kill["killed"] in (kill["before"], kill["after"])
         assert kill["after"]["number"] == kill["before"]["number"] + 1
         assert kill["after"]["rows"]["orders"] == kill["before"]["rows"]["orders"] + 1
     landed = [kill for kill in kills if kill["status"] == signal.SIGKILL]
-    # Most kills must land in a run that is under way, or the test shows nothing.
-    assert len(landed) >= KILLS // 2
+    assert len(landed) == KILLS
