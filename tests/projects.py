@@ -11,6 +11,7 @@ from textwrap import dedent
 from headrace.observe.events import Event, Observer, ignore
 from headrace.pipeline.building import BuildReport, build
 from headrace.pipeline.plan.plans import Plan
+from headrace.pipeline.run.pace import Pace
 from headrace.pipeline.workspace import open_workspace, plan_workspace
 from headrace.serve import create_app
 from headrace.store.snapshots import Snapshot
@@ -103,11 +104,23 @@ class Shop:
         """What a run would do now."""
         return plan_workspace(open_workspace(self.root), self.environment)
 
-    def run(self, observe: Observer = ignore, *, accepted: tuple[str, ...] = ()) -> BuildReport:
+    def run(
+        self,
+        observe: Observer = ignore,
+        *,
+        accepted: tuple[str, ...] = (),
+        pace: Pace | None = None,
+    ) -> BuildReport:
         """Plan and execute; `accepted` names the endpoints that may break their users."""
         workspace = open_workspace(self.root)
         plan = plan_workspace(workspace, self.environment)
-        return build(workspace, plan, observe, accepted=accepted)
+        return build(workspace, plan, observe, accepted=accepted, pace=pace)
+
+    def execute(
+        self, plan: Plan, observe: Observer = ignore, pace: Pace | None = None
+    ) -> BuildReport:
+        """Execute a plan that was made before."""
+        return build(open_workspace(self.root), plan, observe, pace=pace)
 
     def events(self) -> list[Event]:
         """Plan and execute; everything that was observed."""

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.base.clock import Clock, SetClock, SystemClock, format_time, parse_time
+from headrace.base.clock import (
+    Clock,
+    NotedPauses,
+    Pauses,
+    SetClock,
+    SystemClock,
+    SystemPauses,
+    format_time,
+    parse_time,
+)
 
 # Not the first and last day: in UTC they may lie outside of what a datetime can hold.
 times = st.datetimes(timezones=st.timezones()).filter(lambda at: 1 < at.toordinal() < 3_652_059)
@@ -27,6 +36,22 @@ def test_a_set_clock_moves_only_when_it_is_told_to() -> None:
     assert isinstance(clock, SetClock)
     clock.advance(30.5)
     assert clock.now() == datetime(2024, 2, 29, 0, 0, 0, 500_000, tzinfo=UTC)
+
+
+def test_a_pause_that_is_ended_is_over_at_once_and_so_is_every_later_one() -> None:
+    pauses: Pauses = SystemPauses()
+    assert pauses.wait(0.0)
+    pauses.end()
+    assert not pauses.wait(3600.0)
+    assert not pauses.wait(3600.0)
+
+
+def test_noted_pauses_take_no_time() -> None:
+    pauses = NotedPauses()
+    assert pauses.wait(3600.0)
+    pauses.end()
+    assert not pauses.wait(1.0)
+    assert pauses.seconds == [3600.0, 1.0]
 
 
 def test_a_time_is_written_in_utc_with_six_decimals_always() -> None:

@@ -19,6 +19,7 @@ from headrace.observe.events import (
     RunFinished,
     RunStarted,
     StepFinished,
+    StepRetried,
     StepStarted,
 )
 
@@ -27,6 +28,7 @@ EVENTS: tuple[Event, ...] = (
     StepStarted("orders", ("it is new",)),
     StepFinished("orders", "built", rows=498_112, rows_in=498_124, quarantined=12, seconds=1.23),
     StepStarted("daily", ("it is new",)),
+    StepRetried("daily", 1, 3, 0.75, "models/daily.py:3: refused\nby whom"),
     StepFinished("daily", "failed", message="models/daily.sql:3: no column `x`\nLINE 3: x"),
     StepFinished("daily_sales", "blocked", message="waits for daily"),
     CheckFinished("orders: key id", "orders", "error", failing=0),
@@ -37,6 +39,8 @@ EVENTS: tuple[Event, ...] = (
 NAMES = ("orders", "daily", "daily_sales")
 LINES = [
     "✓ orders             498,112 rows      1.2 s  12 rows quarantined",
+    "↻ daily        attempt 1 of 3 failed, the next one in 0.8 s: models/daily.py:3: refused",
+    "    by whom",
     "✗ daily        failed: models/daily.sql:3: no column `x`",
     "    LINE 3: x",
     "– daily_sales  blocked: waits for daily",
@@ -71,6 +75,15 @@ def test_every_event_is_one_json_object(capsys: pytest.CaptureFixture[str]) -> N
         "quarantined": 12,
         "seconds": 1.23,
         "message": "",
+        "attempts": 1,
+    }
+    assert events[4] == {
+        "event": "step_retried",
+        "table": "daily",
+        "attempt": 1,
+        "attempts": 3,
+        "wait_seconds": 0.75,
+        "message": "models/daily.py:3: refused\nby whom",
     }
 
 

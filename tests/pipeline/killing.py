@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from headrace.base.hashing import hash_file
@@ -83,9 +84,31 @@ def compaction(root: Path) -> None:
         compact(open_workspace(root).store, engine, Limits(small_files=1))
 
 
+@dataclass
+class Guess:
+    """How long a run takes, as far as the kills so far have shown.
+
+    A kill that comes too late makes it shorter, one that lands makes it longer: so four of five
+    land, and at any moment of the run, however busy the machine is, or becomes.
+    """
+
+    chance: random.Random
+    seconds: float
+
+    def moment(self) -> float:
+        """Seconds after which to kill the next run."""
+        return self.chance.uniform(0, self.seconds)
+
+    def learn(self, *, landed: bool) -> None:
+        """Take in whether the last kill landed in a run that was under way."""
+        self.seconds *= 1.05 if landed else 0.8
+
+
 def main(folder: str, kills: str, seed: str, what: str = "run") -> None:
-    """Kill `kills` runs in `folder`, each at a random moment."""
-    chance = random.Random(seed)
+    """Kill work in `folder`, each time at a random moment, until `kills` times it was under way.
+
+    A kill that comes too late is printed, too.
+    """
     root = write_files(Path(folder), SHOP)
     work = {"run": run, "compact": compaction}[what]
     finish(start(lambda: run(root)))
@@ -94,16 +117,20 @@ def main(folder: str, kills: str, seed: str, what: str = "run") -> None:
         finish(start(lambda: run(root)))
     started = time.monotonic()
     finish(start(lambda: work(root)))
-    usual_seconds = time.monotonic() - started
-    for day in range(1, int(kills) + 1):
+    guess = Guess(random.Random(seed), (time.monotonic() - started) * 1.2)
+    day = landed = 0
+    while landed < int(kills):
+        day += 1
         add_day(root, day)
         if what == "compact":
             finish(start(lambda: run(root)))
         before = published(root)
         process = start(lambda: work(root))
-        time.sleep(chance.uniform(0, usual_seconds * 1.2))
+        time.sleep(guess.moment())
         os.kill(process, signal.SIGKILL)
         _, status = os.waitpid(process, 0)
+        landed += status == signal.SIGKILL
+        guess.learn(landed=status == signal.SIGKILL)
         killed = published(root)
         finish(start(lambda: work(root)))
         after = published(root)

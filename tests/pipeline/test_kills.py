@@ -15,25 +15,23 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def kills_of(what: str, folder: Path, kills: int) -> list[dict[str, Any]]:
-    """What was published before and after each kill, and how the killed process ended."""
+    """What was published before and after each kill; so many of them landed in work under way."""
     finished = subprocess.run(
         [sys.executable, "-m", "tests.pipeline.killing", str(folder), str(kills), "7", what],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
     )
     assert finished.returncode == 0, finished.stderr
     found = [json.loads(line) for line in finished.stdout.splitlines()]
-    assert len(found) == kills
     landed = [kill for kill in found if kill["status"] == signal.SIGKILL]
-    # Most kills must land in work that is under way, or the test shows nothing.
-    assert len(landed) >= kills // 2
+    assert len(landed) == kills
     return found
 
 
 def test_a_killed_run_leaves_the_old_or_the_new_snapshot(tmp_path: Path) -> None:
-    """50 kills: the published snapshot is whole, and the next run completes."""
+    """50 kills of runs under way: the published snapshot is whole, and the next run completes."""
     for kill in kills_of("run", tmp_path / "shop", KILLS):
         assert kill["killed"] in (kill["before"], kill["after"])
         assert kill["after"]["number"] == kill["before"]["number"] + 1

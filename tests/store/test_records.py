@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from headrace.base.errors import NotFound, StoreError
+from headrace.store import records as records_module
 from headrace.store.records import CheckRecord, Records, RunRecord, StepRecord
 
 RUN = RunRecord("run-1", "prod", "2026-01-01T00:00:00.000000Z")
@@ -40,7 +42,7 @@ def test_a_run_is_noted_from_beginning_to_end(path: Path) -> None:
 def test_steps_and_checks_come_back_in_order(path: Path) -> None:
     records = Records.open(path)
     records.run_started(RUN)
-    steps = [StepRecord("run-1", f"t{n}", "built", n, n + 1, 1, 0.5, "m") for n in range(3)]
+    steps = [StepRecord("run-1", f"t{n}", "built", n, n + 1, 1, 0.5, "m", 3) for n in range(3)]
     checks = [
         CheckRecord("run-1", "orders: key id", "orders", "error", 2, "m", '[{"id": 1}]'),
         CheckRecord("run-1", "orders.a: min 0", "orders", "warn", 0),
@@ -115,9 +117,21 @@ def test_a_record_of_a_newer_version_is_left_alone(path: Path) -> None:
     with pytest.raises(StoreError) as caught:
         Records.open(path)
     assert str(caught.value) == (
-        f"{path}: made by a newer version of headrace (format 99); expected format 2 or older; "
+        f"{path}: made by a newer version of headrace (format 99); expected format 3 or older; "
         "upgrade headrace"
     )
+
+
+def test_a_record_of_before_attempts_were_counted_is_brought_to_this_version(path: Path) -> None:
+    migrations = Path(records_module.__file__).parent / "sql" / "migrations"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((migrations / "0001_runs.sql").read_text())
+        connection.execute("INSERT INTO runs VALUES ('run-1', 'prod', '', '', '', 1, '')")
+        connection.execute("INSERT INTO steps VALUES (1, 'run-1', 'a', 'built', 3, 3, 0, 0.5, '')")
+        connection.execute("PRAGMA user_version = 1")
+        connection.commit()
+    with closing(Records.open(path)) as records:
+        assert records.steps("run-1") == [StepRecord("run-1", "a", "built", 3, 3, 0, 0.5, "", 1)]
 
 
 def test_threads_and_connections_may_write_at_once(path: Path) -> None:
@@ -162,6 +176,7 @@ def test_a_record_of_an_older_version_is_brought_to_this_one(path: Path) -> None
     records = Records.open(path)
     records.run_started(RUN)
     records._connection.execute("DROP TABLE access_counts")
+    records._connection.execute("ALTER TABLE steps DROP COLUMN attempts")
     records._connection.execute("PRAGMA user_version = 1")
     records.close()
     again = Records.open(path)

@@ -1,8 +1,9 @@
-"""Time as a parameter: the system's clock for real work, a set clock for tests."""
+"""Time as a parameter: the system's clock and pauses for real work, set ones for tests."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -36,6 +37,50 @@ class SetClock:
     def advance(self, seconds: float) -> None:
         """Move the clock forward by `seconds`."""
         self.at += timedelta(seconds=seconds)
+
+
+class Pauses(Protocol):
+    """Anything that lets time pass."""
+
+    def wait(self, seconds: float) -> bool:
+        """Let so many seconds pass; False when `end` has cut them short."""
+        ...
+
+    def end(self) -> None:
+        """End every wait at once, those that begin later, too."""
+        ...
+
+
+class SystemPauses:
+    """Pauses that take their time, in any thread."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+
+    def wait(self, seconds: float) -> bool:
+        """Let so many seconds pass; False when `end` has cut them short."""
+        return not self._ended.wait(seconds)
+
+    def end(self) -> None:
+        """End every wait at once, those that begin later, too."""
+        self._ended.set()
+
+
+@dataclass(slots=True)
+class NotedPauses:
+    """Pauses that take no time: `seconds` lists how long each would have been."""
+
+    seconds: list[float] = field(default_factory=list)
+    ended: bool = False
+
+    def wait(self, seconds: float) -> bool:
+        """Note the seconds; False after `end`."""
+        self.seconds.append(seconds)
+        return not self.ended
+
+    def end(self) -> None:
+        """Let every later wait say that it was cut short."""
+        self.ended = True
 
 
 def format_time(at: datetime) -> str:

@@ -221,7 +221,8 @@ class Model:
     `sql` is the text after the header, `sql_line` the line of the file on which it starts.
     `volatile` is how long what it takes from the clock holds.
     `lookback` counts partitions of the model before its own that a cell needs, too; it and
-    `inputs` say something of a model with a `partition` only.
+    `inputs` say something of a model with a `partition` only. `retries` is None where the settings
+    say it.
     """
 
     name: str
@@ -236,6 +237,7 @@ class Model:
     volatile: Volatile = ""
     lookback: int = 0
     inputs: tuple[InputNeed, ...] = ()
+    retries: int | None = None
     allow_empty: bool = False
     description: str = ""
     tolerance: Tolerance = Tolerance(share=0.01)
@@ -320,6 +322,8 @@ class Settings:
     threads: int = 0
     memory_limit: str = ""
     workers: int = 0
+    retries: int = 2
+    retry_wait_seconds: float = 1.0
     host: str = "127.0.0.1"
     port: int = 8000
     deadline_seconds: float = 10.0

@@ -23,6 +23,7 @@ def model(
     volatile: str = ...,
     lookback: str | int = ...,
     inputs: Mapping[str, str] = ...,
+    retries: int = ...,
     allow_empty: bool = ...,
     description: str = ...,
     lineage: Mapping[str, str | Sequence[str]] = ...,

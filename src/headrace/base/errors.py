@@ -14,6 +14,8 @@ HeadraceError
     ├── Conflict                somebody else published first
     ├── CorruptObject           stored bytes do not match their hash
     └── OutcomeUnknown          the publish may or may not have happened: read again
+
+`Retry` stands beside the tree: users raise it.
 """
 
 from __future__ import annotations
@@ -154,3 +156,7 @@ class CorruptObject(StoreError):
 
 class OutcomeUnknown(StoreError):
     """The publish may or may not have happened: read the environment again; clean up nothing."""
+
+
+class Retry(Exception):
+    """Raised by a Python model, never by headrace: what stopped it may pass, so try again."""

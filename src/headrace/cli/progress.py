@@ -23,6 +23,7 @@ from headrace.observe.events import (
     RunFinished,
     RunStarted,
     StepFinished,
+    StepRetried,
     StepStarted,
 )
 
@@ -154,9 +155,17 @@ def event_line(event: Event, columns: int) -> str:
     """
     if isinstance(event, StepFinished):
         return _step_line(event, columns)
+    if isinstance(event, StepRetried):
+        return _retry_line(event, columns)
     if isinstance(event, CheckFinished) and event.failing != 0:
         return check_line(event.name, event.severity, event.failing, event.message)
     return ""
+
+
+def _retry_line(step: StepRetried, columns: int) -> str:
+    name = step.table + " " * (columns - width(step.table))
+    line = f"{warned('↻')} {name}  attempt {step.attempt} of {step.attempts} failed, the next one"
+    return f"{line} in {duration(step.wait_seconds)}: {indented(step.message)}"
 
 
 def _step_line(step: StepFinished, columns: int) -> str:

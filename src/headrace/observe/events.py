@@ -26,11 +26,27 @@ class StepStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class StepRetried:
+    """A table's build was stopped by what may pass, and is tried again.
+
+    `attempt` is the one that failed, from 1, of at most `attempts`; the next one begins after
+    `wait_seconds`; `message` says what failed.
+    """
+
+    table: str
+    attempt: int
+    attempts: int
+    wait_seconds: float
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class StepFinished:
     """A table's build has ended.
 
     `outcome` is "built" or "failed"; or "blocked", when an input failed. For a source,
-    `rows_in == rows + quarantined`. `seconds` is wall time; `message` says what failed.
+    `rows_in == rows + quarantined`. `seconds` is wall time; `message` says what failed; `attempts`
+    counts how often it was begun, 0 when it is blocked.
     """
 
     table: str
@@ -40,6 +56,7 @@ class StepFinished:
     quarantined: int = 0
     seconds: float = 0.0
     message: str = ""
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +85,9 @@ class RunFinished:
     message: str = ""
 
 
-Event: TypeAlias = RunStarted | StepStarted | StepFinished | CheckFinished | RunFinished
+Event: TypeAlias = (
+    RunStarted | StepStarted | StepRetried | StepFinished | CheckFinished | RunFinished
+)
 Observer: TypeAlias = Callable[[Event], None]
 
 

@@ -20,6 +20,7 @@ from headrace.pipeline.plan.reviewing import require_accepted
 from headrace.pipeline.plan.versions import volume_results
 from headrace.pipeline.run.importing import project_modules
 from headrace.pipeline.run.outcomes import Built, CheckOutcome
+from headrace.pipeline.run.pace import Pace
 from headrace.pipeline.run.running import run_plan
 from headrace.pipeline.workspace import Workspace, plan_workspace
 from headrace.store.records import CheckRecord, Records, RunRecord, StepRecord
@@ -53,6 +54,7 @@ def build(
     observe: Observer = ignore,
     *,
     accepted: Collection[str] = (),
+    pace: Pace | None = None,
 ) -> BuildReport:
     """Execute a plan and publish what it makes, if every check allows it.
 
@@ -64,6 +66,7 @@ def build(
         plan: made from that workspace.
         observe: receives every event.
         accepted: endpoints (of routers, their files) whose breaking changes may be published.
+        pace: how the run goes about it; None is the usual.
 
     Raises:
         BreakingChanges: another endpoint would break its users. Unless only a Python model that
@@ -76,7 +79,7 @@ def build(
     run = f"{workspace.store.clock.now():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     path = workspace.store.records_path
     with workspace.store.hold(), closing(Records.open(path)) as records:
-        return _Build(workspace, plan, observe, run, records, accepted).execute()
+        return _Build(workspace, plan, observe, run, records, accepted, pace or Pace()).execute()
 
 
 @dataclass
@@ -89,6 +92,7 @@ class _Build:
     run: str
     records: Records
     accepted: Collection[str]
+    pace: Pace
 
     def execute(self) -> BuildReport:
         """Build, check, publish, and record all of it."""
@@ -127,10 +131,10 @@ class _Build:
             spill=store.root / "staging",
         )
         with closing(engine), project_modules(self.workspace.project.root):
-            built = run_plan(self.plan, store, engine, self.observe)
+            built = run_plan(self.plan, store, engine, self.observe, self.pace)
             while self._goes_on(built):
                 self.plan = self._plan_again(built)
-                built = built.then(run_plan(self.plan, store, engine, self.observe))
+                built = built.then(run_plan(self.plan, store, engine, self.observe, self.pace))
         return built
 
     def _goes_on(self, built: Built) -> bool:

@@ -104,7 +104,7 @@ def _each(files: Sequence[RawFile], act: Callable[[RawFile, int], T]) -> list[T]
         more = len(failures) - _MAX_ERRORS
         shown = [str(each) for each in failures[:_MAX_ERRORS]]
         shown += [f"and {more} more files"] if more > 0 else []
-        raise SourceError("\n".join(shown)) from failures[0]
+        raise SourceError("\n".join(shown)) from ExceptionGroup("files", failures)
     return done
 
 

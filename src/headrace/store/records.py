@@ -63,6 +63,7 @@ class StepRecord:
     quarantined: int = 0
     seconds: float = 0.0
     message: str = ""
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,7 @@ MISTAKES = [
         HEAD + "@model(partitions={})\ndef m(): ...\n",
         (
             "3:8: `partitions` is not a key here; expected one of `key`, `columns`, `checks`, "
-            "`tolerance`, `partition`, `volatile`, `lookback`, `inputs`, `allow_empty`, "
+            "`tolerance`, `partition`, `volatile`, `lookback`, `inputs`, `retries`, `allow_empty`, "
             "`description`, `lineage`; did you mean `partition`?"
         ),
     ),

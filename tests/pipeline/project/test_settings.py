@@ -20,10 +20,11 @@ def test_every_setting_is_read(load: Load) -> None:
     text = (
         'name = "shop"\n[store]\npath = "/srv/shop"\n'
         '[run]\nenvironment = "dev"\nthreads = 2\nmemory_limit = "4GB"\nworkers = 3\n'
+        "retries = 5\nretry_wait_seconds = 0.5\n"
         '[serve]\nhost = "0.0.0.0"\nport = 80\ndeadline_seconds = 2.5\n'
     )
     assert load({"headrace.toml": text}).settings == Settings(
-        "shop", Path("/srv/shop"), "dev", 2, "4GB", 3, "0.0.0.0", 80, 2.5
+        "shop", Path("/srv/shop"), "dev", 2, "4GB", 3, 5, 0.5, "0.0.0.0", 80, 2.5
     )
 
 

@@ -28,6 +28,7 @@ from headrace.pipeline.plan.plans import (
     SourceFiles,
 )
 from headrace.pipeline.plan.reasons import (
+    begun_reasons,
     model_reasons,
     publish_reasons,
     source_reasons,
@@ -268,7 +269,10 @@ class _Planning:
             table=relation.name,
             kind="model",
             address=self.addresses[relation.name],
-            reasons=model_reasons(relation, self.look_up.before, self.addresses),
+            reasons=(
+                *model_reasons(relation, self.look_up.before, self.addresses),
+                *begun_reasons(published, self.cells[relation.name], missing),
+            ),
             cells=missing,
             cells_reused=count - len(missing),
             rows_expected=rows,

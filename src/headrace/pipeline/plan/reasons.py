@@ -9,7 +9,7 @@ from headrace.base.declarations import Model, Source
 from headrace.base.moments import grain_text
 from headrace.base.tables import Version
 from headrace.pipeline.compile.graph import Graph, Relation
-from headrace.pipeline.plan.plans import SourceFiles
+from headrace.pipeline.plan.plans import Cells, SourceFiles
 from headrace.pipeline.plan.versions import volume_results
 from headrace.store.snapshots import Manifest, Snapshot
 
@@ -79,6 +79,15 @@ def model_reasons(
     if published.address == addresses[relation.name]:
         return (_LOST,)
     return (*_moved(relation, published, told=bool(reasons)), *reasons)
+
+
+def begun_reasons(published: Version | None, cells: Cells, missing: Cells) -> Iterator[str]:
+    """What else there is to say of a model, some of whose cells are built and not published."""
+    shown = {cell.address for cell in published.cells} if published else set()
+    lacking = {cell.address for cell in missing}
+    begun = sum(1 for cell in cells if cell.address not in shown | lacking)
+    if begun:
+        yield f"{begun:,} of {_counted(len(cells), 'cell')} an earlier run has built already"
 
 
 def _moved(relation: Relation, published: Version, *, told: bool) -> Iterator[str]:

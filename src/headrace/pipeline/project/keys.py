@@ -161,6 +161,8 @@ def one_of(*choices: str) -> Reader[str]:
 
 # How long what a query takes from the clock holds; for SQL and Python models, and for checks.
 VOLATILE = Key("volatile", one_of(*GRAINS, "run"))
+# How often a step is tried again; for every step in the settings, and for one model in its header.
+RETRIES = Key("retries", whole_number(0, 100))
 
 
 def texts(node: Node, problems: Problems) -> tuple[str, ...] | None:

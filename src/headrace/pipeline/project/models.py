@@ -12,7 +12,7 @@ from headrace.pipeline.project.cells import input_needs, lookback, read_needs
 from headrace.pipeline.project.checks import check_entries
 from headrace.pipeline.project.columns import ColumnRules, key_columns, model_columns, partition
 from headrace.pipeline.project.headers import SqlFile, read_sql
-from headrace.pipeline.project.keys import VOLATILE, Fields, Key, Problems, flag, text
+from headrace.pipeline.project.keys import RETRIES, VOLATILE, Fields, Key, Problems, flag, text
 
 KEY = Key("key", key_columns)
 COLUMNS = Key("columns", model_columns)
@@ -33,6 +33,7 @@ MODEL_KEYS = (
     VOLATILE,
     LOOKBACK,
     INPUTS,
+    RETRIES,
     ALLOW_EMPTY,
     DESCRIPTION,
 )
@@ -67,6 +68,7 @@ def declared_model(
         volatile=cast("Volatile", fields.get(VOLATILE, "")),
         lookback=needs.lookback,
         inputs=needs.inputs,
+        retries=fields.optional(RETRIES),
         allow_empty=fields.get(ALLOW_EMPTY, False),
         description=fields.get(DESCRIPTION, ""),
         tolerance=fields.get(TOLERANCE, Tolerance(share=0.01)),

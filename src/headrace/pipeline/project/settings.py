@@ -10,6 +10,7 @@ from headrace.base.errors import Place, Problem
 from headrace.base.names import is_environment
 from headrace.pipeline.project.documents import Misread, Node, Scalar, parse_toml
 from headrace.pipeline.project.keys import (
+    RETRIES,
     Fields,
     Key,
     Problems,
@@ -71,7 +72,8 @@ ENVIRONMENT = Key("environment", environment)
 THREADS = Key("threads", whole_number(0, 4096))
 MEMORY_LIMIT = Key("memory_limit", memory)
 WORKERS = Key("workers", whole_number(0, 4096))
-RUN_KEYS = (ENVIRONMENT, THREADS, MEMORY_LIMIT, WORKERS)
+RETRY_WAIT_SECONDS = Key("retry_wait_seconds", seconds)
+RUN_KEYS = (ENVIRONMENT, THREADS, MEMORY_LIMIT, WORKERS, RETRIES, RETRY_WAIT_SECONDS)
 
 HOST = Key("host", typed_text)
 PORT = Key("port", whole_number(0, 65_535))
@@ -92,6 +94,8 @@ def read_settings(root: Path, text: str, problems: Problems) -> Settings:
         threads=run.get(THREADS, 0),
         memory_limit=run.get(MEMORY_LIMIT, ""),
         workers=run.get(WORKERS, 0),
+        retries=run.get(RETRIES, 2),
+        retry_wait_seconds=run.get(RETRY_WAIT_SECONDS, 1.0),
         host=serve.get(HOST, "127.0.0.1"),
         port=serve.get(PORT, 8000),
         deadline_seconds=serve.get(DEADLINE_SECONDS, 10.0),

@@ -7,6 +7,7 @@ file. A model that looks back, and a function, get one partition at a time.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -21,16 +22,13 @@ from headrace.engines.partition_sql import group_sql, within_sql
 from headrace.pipeline.compile.graph import Locality, Relation
 from headrace.pipeline.plan.addresses import window
 from headrace.pipeline.plan.plans import Cells, NamedCell
+from headrace.pipeline.run.pace import Pace
 from headrace.pipeline.run.storing import NewCell, Target
 from headrace.store.data import StoredCell
 from headrace.store.store import Store
 
 Selected: TypeAlias = AbstractContextManager[tuple[str, Schema]]
 """A SELECT of a model's rows and their columns, for as long as the `with` statement lasts."""
-
-# What is finished is kept when a run is killed, and rows in flight must find room; but each query
-# costs milliseconds, and a file of its own.
-_ROWS_AT_ONCE = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +40,7 @@ class CellBuilder:
         inputs: table -> version, for each of its inputs.
         select: makes the SELECT of the model's rows from what stands under the inputs' names.
         one_by_one: whether each partition needs a call of its own.
+        pace: how much is built before it is stored.
     """
 
     engine: DuckDBEngine
@@ -50,6 +49,7 @@ class CellBuilder:
     inputs: Mapping[str, Version]
     select: Callable[[], Selected]
     one_by_one: bool
+    pace: Pace
 
     def build(self, missing: Cells) -> Iterator[StoredCell]:
         """Build some cells of the model, and store them, a few at a time.
@@ -58,7 +58,7 @@ class CellBuilder:
             ModelError: a row has no partition, or one that is not being built.
         """
         index = _indexed(self.inputs, self._locality, self._split)
-        for cells in _portions(missing, index):
+        for cells in _portions(missing, index, self.pace.rows_at_once):
             yield from (
                 self._one_by_one(cells, index) if self.one_by_one else self._at_once(cells, index)
             )
@@ -78,26 +78,51 @@ class CellBuilder:
         with self._reading(labels, index), self.select() as (sql, schema):
             return self._keep(sql, schema, cells)
 
-    def _one_by_one(self, cells: Cells, index: _Index) -> list[StoredCell]:
-        """Gather the rows of one partition after the other, and store them together."""
-        cursor, gathered = self.engine.cursor(), f"__cells_{self.relation.name}"
+    def _one_by_one(self, cells: Cells, index: _Index) -> Iterator[StoredCell]:
+        """Gather the rows of one partition after the other; from time to time, store them."""
         found: Schema | None = None
+        ready: list[NamedCell] = []
+        until = time.monotonic() + self.pace.seconds_at_once
         for cell in cells:
-            label = cell.partition or ""
-            with self._reading([label], index), self.select() as (sql, schema):
-                self._require_same(found, schema, label)
-                if found is None:
-                    columns = ", ".join(f"{quote(each.name)} {each.type}" for each in schema)
-                    cursor.execute(f"CREATE OR REPLACE TEMP TABLE {quote(gathered)} ({columns})")
-                    found = schema
-                within = within_sql(self._split, schema, [label])
-                where = f" WHERE {within}" if self._locality.lookback else ""
-                cursor.execute(f"INSERT INTO {quote(gathered)} SELECT * FROM ({sql}\n){where}")
-        assert found is not None, "a portion has cells"
+            try:
+                found = self._gather(cell, index, found, anew=not ready)
+            except ModelError:
+                # The partitions before it are not lost to the next attempt, or to the next run.
+                self._keep_gathered(found, ready)
+                raise
+            ready.append(cell)
+            if time.monotonic() >= until:
+                yield from self._keep_gathered(found, ready)
+                ready, until = [], time.monotonic() + self.pace.seconds_at_once
+        yield from self._keep_gathered(found, ready)
+
+    def _gather(
+        self, cell: NamedCell, index: _Index, found: Schema | None, *, anew: bool
+    ) -> Schema:
+        """Add the rows of one partition to those gathered, or begin with them; their columns."""
+        cursor, label = self.engine.cursor(), cell.partition or ""
+        with self._reading([label], index), self.select() as (sql, schema):
+            self._require_same(found, schema, label)
+            if anew:
+                columns = ", ".join(f"{quote(each.name)} {each.type}" for each in schema)
+                cursor.execute(f"CREATE OR REPLACE TEMP TABLE {self._gathered} ({columns})")
+            within = within_sql(self._split, schema, [label])
+            where = f" WHERE {within}" if self._locality.lookback else ""
+            cursor.execute(f"INSERT INTO {self._gathered} SELECT * FROM ({sql}\n){where}")
+        return schema
+
+    def _keep_gathered(self, found: Schema | None, ready: Sequence[NamedCell]) -> list[StoredCell]:
+        """Store the cells that are ready, if any, and gather no more with them."""
+        if found is None or not ready:
+            return []
         try:
-            return self._keep(f"SELECT * FROM {quote(gathered)}", found, cells)
+            return self._keep(f"SELECT * FROM {self._gathered}", found, tuple(ready))
         finally:
-            cursor.execute(f"DROP TABLE IF EXISTS {quote(gathered)}")
+            self.engine.cursor().execute(f"DROP TABLE IF EXISTS {self._gathered}")
+
+    @property
+    def _gathered(self) -> str:
+        return quote(f"__cells_{self.relation.name}")
 
     def _reading(self, labels: Sequence[str], index: _Index) -> AbstractContextManager[None]:
         """Let the inputs hold only what the given cells need."""
@@ -180,14 +205,14 @@ def _indexed(inputs: Mapping[str, Version], locality: Locality, split: Split) ->
     return index
 
 
-def _portions(missing: Cells, index: _Index) -> Iterator[Cells]:
+def _portions(missing: Cells, index: _Index, rows_at_once: int) -> Iterator[Cells]:
     """The cells that are to be built together, in order."""
     portion: list[NamedCell] = []
     rows = 0
     for cell in missing:
         label = cell.partition or ""
         own = sum(each.rows for cells in index.values() for each in cells.get(label, ()))
-        if portion and rows + own > _ROWS_AT_ONCE:
+        if portion and rows + own > rows_at_once:
             yield tuple(portion)
             portion, rows = [], 0
         portion.append(cell)

@@ -56,9 +56,9 @@ def returned_rows(
         sql = _select(name, columns, model)
         shown = shows_columns(relation)
         yield sql, described(engine.cursor(), sql) if shown else known_schema(relation)
-    except duckdb.Error as exc:
+    except duckdb.Error:
         if returned.errors:
-            raise _user_error(model, returned.errors[0]) from exc
+            raise _user_error(model, returned.errors[0]) from returned.errors[0]
         raise
     finally:
         engine.cursor().unregister(name)

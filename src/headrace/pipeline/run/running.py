@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -20,10 +21,10 @@ from headrace.base.names import quote
 from headrace.base.tables import Version
 from headrace.checks.figures import before_name
 from headrace.engines.duckdb import DuckDBEngine
-from headrace.observe.events import CheckFinished, Observer, StepFinished, StepStarted
+from headrace.observe.events import CheckFinished, Observer, StepFinished, StepRetried, StepStarted
 from headrace.pipeline.compile.graph import CompiledCheck, Relation
 from headrace.pipeline.plan.addresses import compared_version
-from headrace.pipeline.plan.plans import Plan, PlannedStep, SourceFiles
+from headrace.pipeline.plan.plans import Cells, Plan, PlannedStep, SourceFiles
 from headrace.pipeline.plan.versions import (
     assemble,
     known_schema,
@@ -32,7 +33,9 @@ from headrace.pipeline.plan.versions import (
 )
 from headrace.pipeline.run.checking import Standard, make_checks, sample, unseen
 from headrace.pipeline.run.outcomes import Built, CheckOutcome
+from headrace.pipeline.run.pace import Pace
 from headrace.pipeline.run.partitions import CellBuilder, Selected
+from headrace.pipeline.run.retrying import Patience, may_pass
 from headrace.pipeline.run.scheduling import Task, run_tasks
 from headrace.pipeline.run.storing import NewCell, Target
 from headrace.store.data import StoredCell
@@ -44,14 +47,16 @@ _BuildSource: TypeAlias = Callable[
 _ReturnedRows: TypeAlias = Callable[[DuckDBEngine, Path, Relation], Selected]
 
 
-def run_plan(plan: Plan, store: Store, engine: DuckDBEngine, observe: Observer) -> Built:
+def run_plan(
+    plan: Plan, store: Store, engine: DuckDBEngine, observe: Observer, pace: Pace
+) -> Built:
     """Build and check what the plan asks for; nothing becomes visible.
 
     Independent tables are built side by side. A table that fails, or fails a check of severity
     error, blocks those that read it; the others are built all the same, so that the next run
-    finds them.
+    finds them. What may pass is tried again before it counts as failed.
     """
-    return _Run(plan, store, engine, observe).execute()
+    return _Run(plan, store, engine, observe, pace).execute()
 
 
 @dataclass
@@ -67,6 +72,7 @@ class _Run:
     store: Store
     engine: DuckDBEngine
     observe: Observer
+    pace: Pace
     versions: dict[str, Version] = field(default_factory=dict)
     steps: list[StepFinished] = field(default_factory=list)
     checks: list[CheckOutcome] = field(default_factory=list)
@@ -86,8 +92,13 @@ class _Run:
             self._finish_check(CheckOutcome(stale))
         settings = self.plan.graph.project.settings
         workers = settings.workers or os.cpu_count() or 1
-        run_tasks(self._tasks(), workers, self.engine.interrupt)
+        run_tasks(self._tasks(), workers, self._interrupt)
         return Built(self.versions, tuple(self.steps), tuple(self.checks), frozenset(self.reshaped))
+
+    def _interrupt(self) -> None:
+        """Let what is running, or waiting to be tried again, end soon."""
+        self.pace.pauses.end()
+        self.engine.interrupt()
 
     def _read(self) -> set[str]:
         """The tables that something may read: opening the files of the others would cost."""
@@ -134,7 +145,7 @@ class _Run:
                 return
             message = f"waits for {', '.join(sorted(needs & self.stopped))}"
             self.stopped.add(step.table)
-            self._finish(StepFinished(step.table, "blocked", message=message))
+            self._finish(StepFinished(step.table, "blocked", message=message, attempts=0))
 
         return Task(step.table, needs, work, blocked)
 
@@ -147,14 +158,20 @@ class _Run:
     def _build(self, step: PlannedStep, relation: Relation) -> bool:
         self.observe(StepStarted(step.table, step.reasons))
         started = time.monotonic()
-        try:
-            made = self._make(step, relation)
-            for version in made:
-                self._add(version)
-        except (HeadraceError, duckdb.Error) as exc:
-            place = "" if str(exc).startswith(relation.place.file) else f"{relation.place}: "
-            self._finish(StepFinished(step.table, "failed", message=f"{place}{exc}"))
-            return False
+        attempt = 1
+        while True:
+            try:
+                made = self._make(step, relation, again=attempt > 1)
+                for version in made:
+                    self._add(version)
+                break
+            except (HeadraceError, duckdb.Error, OSError) as exc:
+                if not self._is_tried_again(relation, attempt, exc):
+                    message = _tried(_located(relation, exc), attempt)
+                    failed = StepFinished(step.table, "failed", message=message, attempts=attempt)
+                    self._finish(failed)
+                    return False
+                attempt += 1
         passed = self._check_volume(made[0])
         rows_in = made[0].rows_in
         self._finish(
@@ -165,9 +182,28 @@ class _Run:
                 rows_in=rows_in,
                 quarantined=rows_in - made[0].rows,
                 seconds=time.monotonic() - started,
+                attempts=attempt,
             )
         )
         return passed
+
+    def _is_tried_again(self, relation: Relation, attempt: int, exc: Exception) -> bool:
+        """Whether there is to be another attempt; the wait before it is over then."""
+        patience = self._patience(relation)
+        if attempt >= patience.attempts or not may_pass(exc):
+            return False
+        seconds = patience.seconds_after(attempt, random.random())  # noqa: S311 -- no secret
+        message = _located(relation, exc)
+        self.observe(
+            StepRetried(relation.name, attempt, patience.attempts, round(seconds, 3), message)
+        )
+        return self.pace.pauses.wait(seconds)
+
+    def _patience(self, relation: Relation) -> Patience:
+        settings, declaration = self.plan.graph.project.settings, relation.declaration
+        own = declaration.retries if isinstance(declaration, Model) else None
+        retries = settings.retries if own is None else own
+        return Patience(retries, settings.retry_wait_seconds)
 
     def _is_reshaped(self, relation: Relation) -> bool:
         """Whether what reads the table was planned with other columns than it has turned out with.
@@ -181,8 +217,11 @@ class _Run:
         self.reshaped.add(relation.name)
         return True
 
-    def _make(self, step: PlannedStep, relation: Relation) -> tuple[Version, ...]:
-        """The table's next version, and for a source that of its quarantine."""
+    def _make(self, step: PlannedStep, relation: Relation, *, again: bool) -> tuple[Version, ...]:
+        """The table's next version, and for a source that of its quarantine.
+
+        With `again`, what an attempt before has stored of a model is taken up.
+        """
         if relation.kind == "source":
             root = self.plan.graph.project.root
             quarantine = self.plan.graph.relation(quarantine_of(relation))
@@ -190,15 +229,19 @@ class _Run:
             build = _load_build_source()
             return build(self.engine, self.store, root, relation, quarantine, files)
         built = dict(self.plan.present[relation.name])
-        built |= {cell.cell.address: cell for cell in self._cells(step, relation)}
+        if again:
+            built |= self.store.find_cells(relation.name)
+        missing = tuple(cell for cell in step.cells if cell.address not in built)
+        if missing:
+            built |= {cell.cell.address: cell for cell in self._cells(missing, relation)}
         return (assemble(relation, (built[each.address] for each in self.plan.cells[step.table])),)
 
-    def _cells(self, step: PlannedStep, relation: Relation) -> Iterable[StoredCell]:
+    def _cells(self, missing: Cells, relation: Relation) -> Iterable[StoredCell]:
         """The cells of a model that were missing."""
         if relation.split is None:
             with self._rows(relation) as (sql, schema):
                 target = Target(self.engine, self.store, relation.name, schema)
-                return target.keep(sql, [NewCell(cell.address) for cell in step.cells])
+                return target.keep(sql, [NewCell(cell.address) for cell in missing])
         assert relation.locality is not None
         model = relation.declaration
         is_function = isinstance(model, Model) and model.function is not None
@@ -211,8 +254,9 @@ class _Run:
             inputs=inputs,
             select=lambda: self._rows(relation),
             one_by_one=is_function or bool(relation.locality.lookback),
+            pace=self.pace,
         )
-        return builder.build(step.cells)
+        return builder.build(missing)
 
     def _rows(self, relation: Relation) -> Selected:
         """A SELECT of a model's rows, and their columns."""
@@ -304,6 +348,20 @@ class _Run:
                     outcome.result.message,
                 )
             )
+
+
+def _located(relation: Relation, exc: Exception) -> str:
+    """What an error says, with the place of the table unless it begins with it."""
+    place = "" if str(exc).startswith(relation.place.file) else f"{relation.place}: "
+    return f"{place}{exc}"
+
+
+def _tried(message: str, attempts: int) -> str:
+    """What failed, and how often, if more than once."""
+    if attempts == 1:
+        return message
+    first, newline, rest = message.partition("\n")
+    return f"{first} (tried {attempts} times){newline}{rest}"
 
 
 # The two lazy imports of a run: both need pyarrow, which with numpy costs 0.2 s of CPU to import,
