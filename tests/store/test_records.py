@@ -122,18 +122,6 @@ def test_a_record_of_a_newer_version_is_left_alone(path: Path) -> None:
     )
 
 
-def test_a_record_of_before_attempts_were_counted_is_brought_to_this_version(path: Path) -> None:
-    migrations = Path(records_module.__file__).parent / "sql" / "migrations"
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript((migrations / "0001_runs.sql").read_text())
-        connection.execute("INSERT INTO runs VALUES ('run-1', 'prod', '', '', '', 1, '')")
-        connection.execute("INSERT INTO steps VALUES (1, 'run-1', 'a', 'built', 3, 3, 0, 0.5, '')")
-        connection.execute("PRAGMA user_version = 1")
-        connection.commit()
-    with closing(Records.open(path)) as records:
-        assert records.steps("run-1") == [StepRecord("run-1", "a", "built", 3, 3, 0, 0.5, "", 1)]
-
-
 def test_threads_and_connections_may_write_at_once(path: Path) -> None:
     records, others = Records.open(path), Records.open(path)
     records.run_started(RUN)
@@ -173,13 +161,15 @@ def test_calls_add_up_by_path_and_day_whoever_counts_them(path: Path) -> None:
 
 
 def test_a_record_of_an_older_version_is_brought_to_this_one(path: Path) -> None:
-    records = Records.open(path)
-    records.run_started(RUN)
-    records._connection.execute("DROP TABLE access_counts")
-    records._connection.execute("ALTER TABLE steps DROP COLUMN attempts")
-    records._connection.execute("PRAGMA user_version = 1")
-    records.close()
-    again = Records.open(path)
-    assert again.calls_since("prod", "2026-01-01") == {}
-    assert again.last_runs("prod", 1) == [RUN]
-    again.close()
+    """The version before API calls and attempts were counted."""
+    migrations = Path(records_module.__file__).parent / "sql" / "migrations"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((migrations / "0001_runs.sql").read_text())
+        connection.execute("INSERT INTO runs VALUES ('run-1', 'prod', '', '', '', 1, '')")
+        connection.execute("INSERT INTO steps VALUES (1, 'run-1', 'a', 'built', 3, 3, 0, 0.5, '')")
+        connection.execute("PRAGMA user_version = 1")
+        connection.commit()
+    with closing(Records.open(path)) as records:
+        assert records.calls_since("prod", "2026-01-01") == {}
+        assert records.last_runs("prod", 1) == [RunRecord("run-1", "prod", "", snapshot=1)]
+        assert records.steps("run-1") == [StepRecord("run-1", "a", "built", 3, 3, 0, 0.5, "", 1)]
