@@ -19,10 +19,15 @@ class Started(LameDuckServer):
     def __init__(self, *args: object) -> None:
         super().__init__(*args)  # type: ignore[arg-type]  # passed through
         self.ready = threading.Event()
+        self.ended = threading.Event()
 
     async def startup(self, sockets: object = None) -> None:
         await super().startup(sockets)  # type: ignore[arg-type]  # passed through
         self.ready.set()
+
+    async def shutdown(self, sockets: object = None) -> None:
+        await super().shutdown(sockets)  # type: ignore[arg-type]  # passed through
+        self.ended.set()
 
 
 @contextmanager
