@@ -138,9 +138,10 @@ def grouped_scope(node: Node, scope: Scope) -> Scope:
     scope = replace(scope, has_groups=bool(node["group_expressions"]) and all(node["group_sets"]))
     if len(always) == len(node["group_expressions"]):
         return scope
-    kept = _mentioned([node["group_expressions"][at] for at in always])
     left_out = [e for at, e in enumerate(node["group_expressions"]) if at not in always]
-    kept -= _mentioned(left_out)
+    gone = _nulled(left_out, node["select_list"])
+    keys = [_meant(node["group_expressions"][at], node["select_list"]) for at in always]
+    kept = {names for names in _mentioned(keys) if gone is not None and names[-1] not in gone}
     bare = replace(scope, side=scope.side.mapped(_nothing))
     for names in kept:
         value = scope.side.find(names)
@@ -151,6 +152,35 @@ def grouped_scope(node: Node, scope: Scope) -> Scope:
 
 def _nothing(_facts: Facts) -> Facts:
     return NO_FACTS
+
+
+def _meant(key: Node, items: list[Node]) -> Node:
+    """The item of the select list that a number in GROUP BY means, where these can be counted."""
+    at = position_of(key)
+    if at is None or any(item["class"] == "STAR" for item in items[:at]):
+        return key
+    return items[at - 1]
+
+
+def _nulled(left_out: list[Node], items: list[Node]) -> set[str] | None:
+    """The names of columns that a grouping set may show as NULL; None: of any.
+
+    One expression may be named in several ways, and is NULL in all of them: by the column with or
+    without its table, by an alias, by its number in the select list.
+    """
+    found: set[str] = set()
+    waiting, seen = list(left_out), list[Node]()
+    while waiting:
+        node = _meant(waiting.pop(), items)
+        if position_of(node) is not None:
+            return None
+        if any(node is each for each in seen):
+            continue
+        seen.append(node)
+        names = {each[-1] for each in _mentioned([node])}
+        found |= names
+        waiting += [item for item in items if item["alias"].lower() in names]
+    return found
 
 
 def _mentioned(nodes: list[Node]) -> set[tuple[str, ...]]:

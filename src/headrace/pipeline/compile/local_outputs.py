@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from headrace.base.partitions import Grain
@@ -35,17 +36,34 @@ def column_of(rows: Rows, position: int, name: str, *, by_name: bool) -> Value:
 
 def star_columns(node: Node, scope: Scope, by: Grain) -> tuple[list[Column], bool]:
     """What `*` shows, with EXCLUDE, REPLACE and RENAME; and whether that is all."""
-    shown, complete = scope.side.starred(node["relation_name"].lower())
-    gone = {name.lower() for name in node["exclude_list"]}
-    gone |= {each["column"].lower() for each in node.get("qualified_exclude_list") or []}
+    without = {(name.lower(),) for name in node["exclude_list"]}
+    without |= {_dotted(each) for each in node.get("qualified_exclude_list") or []}
     new = {each["key"].lower(): value_of(each["value"], scope, by) for each in node["replace_list"]}
-    names = {each["key"]["column"].lower(): each["value"] for each in node["rename_list"] or []}
+    names = {_dotted(each["key"]): each["value"] for each in node["rename_list"] or []}
+    shown, complete = scope.side.starred(node["relation_name"].lower(), frozenset(without))
+    changed = bool(without or new or names)
+    if changed and not (_are_plain(shown, names) and _are_apart(without, scope)):
+        return [], False
     kept = [
-        Column(names.get(c.name.lower(), c.name), new.get(c.name.lower(), c.value))
+        Column(names.get((c.name.lower(),), c.name), new.get(c.name.lower(), c.value))
         for c in shown
-        if c.name.lower() not in gone
     ]
     return kept, complete and not node["expr"]
+
+
+def _dotted(name: Node) -> tuple[str, ...]:
+    """The name of a column, and its table's if that is said, in lower case."""
+    return tuple(str(name[key]).lower() for key in ("table", "column") if name.get(key))
+
+
+def _are_plain(shown: list[Column], renamed: Iterable[tuple[str, ...]]) -> bool:
+    """Whether it can be told by its name alone which column is replaced or renamed."""
+    return all(column.name for column in shown) and all(len(names) == 1 for names in renamed)
+
+
+def _are_apart(without: Iterable[tuple[str, ...]], scope: Scope) -> bool:
+    """Whether no column of one table alone is left out that USING has merged."""
+    return not any(len(names) > 1 and names[-1] in scope.side.merged for names in without)
 
 
 def is_several(item: Node) -> bool:

@@ -197,7 +197,9 @@ class Prover:
         rows = self._items(node, grouped, part)
         # Of two columns of one name, the first is meant.
         aliases = {c.name.lower(): c.value for c in reversed(rows.columns) if c.name}
-        scope, grouped = replace(scope, aliases=aliases), replace(grouped, aliases=aliases)
+        # A GROUP BY prefers a column to an alias.
+        new = {name: value for name, value in aliases.items() if side.find([name]) is None}
+        scope, grouped = replace(scope, aliases=new), replace(grouped, aliases=aliases)
         self.look_at(node["group_expressions"], scope)
         for key in ("select_list", "having", "qualify"):
             self.look_at(node[key], grouped)
@@ -271,7 +273,7 @@ class Prover:
             return Side()
         rows = self._fresh(self._rows(node, scope))
         alias = node["alias"] or node.get("table_name") or function_name(node)
-        rows = rows.named(node.get("column_name_alias") or [])
+        rows = rows.named(node.get("column_name_alias") or []).told_apart()
         parts = () if rows.part is None else (replace(rows.part, node=node),)
         return Side((Binding(alias.lower(), rows),), parts=parts)
 

@@ -17,6 +17,7 @@ from headrace.pipeline.compile.local_values import (
 from headrace.pipeline.compile.trees import Node
 
 NOTHING_HIDDEN: frozenset[str] = frozenset()
+NO_NAMES: frozenset[tuple[str, ...]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,20 @@ class Rows:
         renamed = [replace(c, name=n) for c, n in zip(self.columns, names, strict=False)]
         return replace(self, columns=(*renamed, *self.columns[len(names) :]))
 
+    def told_apart(self) -> Rows:
+        """The same in a FROM clause, where the engine renames all but the first of a name."""
+        seen: set[str] = set()
+        columns: list[Column] = []
+        for column in self.columns:
+            again = column.name.lower() in seen
+            seen.add(column.name.lower())
+            columns.append(replace(column, name="") if again else column)
+        return replace(self, columns=tuple(columns))
+
+    def has_every_name(self) -> bool:
+        """Whether the names of all columns are known."""
+        return self.complete and all(column.name for column in self.columns)
+
     def value(self, name: str) -> Value | None:
         """What is known of the first column of a name, in lower case; None: it is not known."""
         return next((c.value for c in self.columns if c.name.lower() == name), None)
@@ -87,8 +102,7 @@ class Side:
         """What is known of a dotted name in lower case; None when nothing here has that name."""
         if len(names) == 1:
             return self._unqualified(names[0])
-        if names[0] == "main" and len(names) > 2:
-            names = names[1:]
+        names = self._without_schema(names)
         for binding in self.bindings:
             if binding.alias == names[0]:
                 found = binding.rows.value(names[1])
@@ -96,22 +110,35 @@ class Side:
         # Not a table: a struct of that name, and its fields.
         return None if self._unqualified(names[0]) is None else UNKNOWN
 
+    def _without_schema(self, names: Sequence[str]) -> Sequence[str]:
+        is_schema = len(names) > 2 and all(b.alias != names[0] for b in self.bindings)
+        return names[1:] if is_schema and names[0] == "main" else names
+
     def _unqualified(self, name: str) -> Value | None:
         if name in self.merged:
             return self.merged[name]
         found = [each for b in self.bindings if (each := b.rows.value(name)) is not None]
         if found:
             return found[0] if len(found) == 1 else common(found)
-        known = all(binding.rows.complete for binding in self.bindings)
+        known = all(binding.rows.has_every_name() for binding in self.bindings)
         return None if known and all(b.alias != name for b in self.bindings) else UNKNOWN
 
-    def starred(self, alias: str) -> tuple[list[Column], bool]:
-        """The columns of `*` or `alias.*`, and whether these are all of them."""
+    def starred(
+        self, alias: str, without: frozenset[tuple[str, ...]] = NO_NAMES
+    ) -> tuple[list[Column], bool]:
+        """The columns of `*` or `alias.*`, and whether these are all of them.
+
+        Args:
+            alias: of one entry, in lower case; "" for all.
+            without: dotted names of columns that are left out, in lower case.
+        """
         bindings = [each for each in self.bindings if not alias or each.alias == alias]
         shown: list[Column] = []
         for binding in bindings:
             hidden = NOTHING_HIDDEN if alias else binding.hidden
-            shown += [each for each in binding.rows.columns if each.name.lower() not in hidden]
+            gone = {names[-1] for names in without if names[:-1] in {(), (binding.alias,)}}
+            gone |= hidden
+            shown += [each for each in binding.rows.columns if each.name.lower() not in gone]
             if not binding.rows.complete:
                 return self._shown(shown, alias), False
         return self._shown(shown, alias), bool(bindings)
@@ -130,8 +157,11 @@ class Side:
 
     def taught(self, names: Sequence[str], facts: Facts) -> Side:
         """The same, knowing that the column of a dotted name tells these facts, too."""
-        *alias, name = names
+        *alias, name = self._without_schema(names)
         merged = self.merged
+        if len(alias) > 1:
+            # A field of a struct.
+            return self
         if not alias and name in merged:
             merged = {**merged, name: _with(merged[name], facts)}
             return replace(self, merged=merged)

@@ -178,7 +178,7 @@ def _ways_out(split: Split, splits: Mapping[str, Split], refusal: Refusal) -> st
     said = []
     if split.is_time and not refusal.always:
         said.append(f"`lookback: 6 {split.by}s`")
-    if len(splits) > 1:
+    if len(splits) > (len(refusal.tables) if refusal.always else 1):
         said.append(f"`inputs: {{{refusal.tables[-1]}: latest}}`")
     if not said:
         return "change it, or take `partition:` out of the header"

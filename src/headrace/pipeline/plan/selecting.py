@@ -7,6 +7,7 @@ from collections.abc import Container, Iterator
 
 from headrace.base.errors import UsageError
 from headrace.base.names import listed, near_miss
+from headrace.base.partitions import start_of
 from headrace.base.tables import Version
 from headrace.pipeline.compile.graph import Graph, Relation
 from headrace.pipeline.plan.plans import Cells, NamedCell, Selection
@@ -81,16 +82,24 @@ def _is_read_as(name: str, source: str) -> bool:
 
 def _require_times(selection: Selection) -> None:
     for option, text in (("--from", selection.start), ("--to", selection.end)):
-        if text and not _TIME.fullmatch(text):
+        if text and not _is_time(text):
             raise UsageError(
                 f"`{option} {text}` is not a time; expected 2024, 2024-03, 2024-03-01 or"
                 " 2024-03-01T05"
             )
-    if selection.start and selection.end and selection.start > selection.end:
+    first, last = selection.start, selection.end
+    if first[: len(last)] > last[: len(first)]:
         raise UsageError(
-            f"`--from {selection.start} --to {selection.end}` holds nothing; expected the earlier"
+            f"`--from {first} --to {last}` holds nothing; expected the earlier"
             " time first"
         )
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return _TIME.fullmatch(text) is not None and bool(start_of(text))
+    except ValueError:
+        return False
 
 
 def _require_the_rest(graph: Graph, before: Snapshot, chosen: frozenset[str]) -> None:
