@@ -860,9 +860,9 @@ def test_an_aggregate_in_a_subquery_of_columns_around_it_is_refused() -> None:
     sql = "SELECT d, (SELECT sum(x)) AS s FROM a GROUP BY d"
     assert problems(A, model("m", sql, partition=DAY)) == [
         (
-            "models/m.sql:1:19: `m` cannot be built partition by partition: this aggregates the rows of"
-            " the query around it (`a.d`); change it, say `lookback: 6 days` in the header, or take"
-            " `partition:` out of it"
+            "models/m.sql:1:19: `m` cannot be built partition by partition: this aggregates the"
+            " rows of the query around it (`a.d`); change it, say `lookback: 6 days` in the header,"
+            " or take `partition:` out of it"
         )
     ]
 

@@ -36,7 +36,7 @@ def column_of(rows: Rows, position: int, name: str, *, by_name: bool) -> Value:
 
 def star_columns(node: Node, scope: Scope, by: Grain) -> tuple[list[Column], bool]:
     """What `*` shows, with EXCLUDE, REPLACE and RENAME; and whether that is all."""
-    without = {(name.lower(),) for name in node["exclude_list"]}
+    without: set[tuple[str, ...]] = {(name.lower(),) for name in node["exclude_list"]}
     without |= {_dotted(each) for each in node.get("qualified_exclude_list") or []}
     new = {each["key"].lower(): value_of(each["value"], scope, by) for each in node["replace_list"]}
     names = {_dotted(each["key"]): each["value"] for each in node["rename_list"] or []}

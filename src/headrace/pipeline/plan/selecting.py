@@ -90,8 +90,7 @@ def _require_times(selection: Selection) -> None:
     first, last = selection.start, selection.end
     if first[: len(last)] > last[: len(first)]:
         raise UsageError(
-            f"`--from {first} --to {last}` holds nothing; expected the earlier"
-            " time first"
+            f"`--from {first} --to {last}` holds nothing; expected the earlier time first"
         )
 
 

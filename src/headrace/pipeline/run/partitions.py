@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from headrace.base.errors import ModelError
-from headrace.base.names import listed, quote
+from headrace.base.names import listed, quote, quote_text
 from headrace.base.partitions import Split, spelled
 from headrace.base.tables import PART_COLUMN, Cell, Schema, Version
 from headrace.engines.duckdb import DuckDBEngine
-from headrace.engines.partition_sql import group_sql, within_sql
+from headrace.engines.partition_sql import group_sql, label_sql, within_sql
 from headrace.pipeline.compile.graph import Locality, Relation
 from headrace.pipeline.plan.addresses import window
 from headrace.pipeline.plan.plans import Cells, NamedCell
@@ -104,11 +104,15 @@ class CellBuilder:
         with self._reading([label], index), self.select() as (sql, schema):
             self._require_same(found, schema, label)
             if anew:
-                columns = ", ".join(f"{quote(each.name)} {each.type}" for each in schema)
+                columns = "".join(f"{quote(each.name)} {each.type}, " for each in schema)
+                columns += f"{PART_COLUMN} VARCHAR"
                 cursor.execute(f"CREATE OR REPLACE TEMP TABLE {self._gathered} ({columns})")
+            self._require_columns(schema)
             within = within_sql(self._split, schema, [label])
-            where = f" WHERE {within}" if self._locality.lookback else ""
-            cursor.execute(f"INSERT INTO {self._gathered} SELECT * FROM ({sql}\n){where}")
+            # A row of no partition is kept, to be refused.
+            where = f" WHERE ({within}) IS NOT FALSE" if self._locality.lookback else ""
+            rows = f"SELECT *, {quote_text(label)} FROM ({sql}\n){where}"
+            cursor.execute(f"INSERT INTO {self._gathered} {rows}")
         return schema
 
     def _keep_gathered(self, found: Schema | None, ready: Sequence[NamedCell]) -> list[StoredCell]:
@@ -116,7 +120,9 @@ class CellBuilder:
         if found is None or not ready:
             return []
         try:
-            return self._keep(f"SELECT * FROM {self._gathered}", found, tuple(ready))
+            self._require_own(found)
+            rows = f"SELECT * EXCLUDE ({PART_COLUMN}) FROM {self._gathered}"
+            return self._keep(rows, found, tuple(ready))
         finally:
             self.engine.cursor().execute(f"DROP TABLE IF EXISTS {self._gathered}")
 
@@ -163,13 +169,31 @@ class CellBuilder:
                 f" {rows[None]:,} rows; expected a value, because the table is partitioned by it;"
                 " filter such rows out, or give them a value with COALESCE"
             )
-        others = sorted(rows.keys() - {cell.partition for cell in cells}, key=str)
+        asked = [cell.partition or "" for cell in cells]
+        self._require_none([each or "" for each in rows.keys() - set(asked)], asked)
+
+    def _require_own(self, schema: Schema) -> None:
+        """Make sure that no call returned rows of a partition that another call is to return."""
+        label = label_sql(self._split, "g")
+        found = (
+            self.engine.cursor()
+            .execute(
+                f"SELECT {PART_COLUMN}, list({label}) FROM (SELECT DISTINCT {PART_COLUMN},"
+                f" {group_sql(self._split, schema)} AS g FROM {self._gathered})"
+                f" WHERE {label} <> {PART_COLUMN} GROUP BY 1 ORDER BY 1"
+            )
+            .fetchall()
+        )
+        for asked, others in found:
+            self._require_none(others, [asked])
+
+    def _require_none(self, others: Sequence[str], asked: Sequence[str]) -> None:
         if others:
-            labels = spelled([each or "" for each in others], self._split)
             raise ModelError(
-                f"{self.relation.place}: {self.relation.name} returned rows of {labels} for the"
-                f" partition {spelled([cell.partition or '' for cell in cells], self._split)};"
-                " expected rows of the partition that it was asked for; filter the others out"
+                f"{self.relation.place}: {self.relation.name} returned rows of"
+                f" {spelled(sorted(others), self._split)} for the partition"
+                f" {spelled(asked, self._split)}; expected rows of the partition that it was asked"
+                " for; filter the others out"
             )
 
     def _require_columns(self, schema: Schema) -> None:
