@@ -473,22 +473,6 @@ REFUSED = [
         ],
     ),
     (
-        "SELECT a.d, b.x FROM a POSITIONAL JOIN b",
-        [
-            (
-                "models/m.sql:1:24: `m` cannot be built partition by partition: joins rows by "
-                "their position (`a.d`, `b.d`); change it, say `lookback: 6 days` or `inputs: {b:"
-                " latest}` in the header, or take `partition:` out of it"
-            ),
-            (
-                "models/m.sql:1:40: `m` cannot be built partition by partition: this join does "
-                "not equate the partitions of what it joins (`a.d`, `b.d`); change it, say "
-                "`lookback: 6 days` or `inputs: {b: latest}` in the header, or take `partition:` "
-                "out of it"
-            ),
-        ],
-    ),
-    (
         "SELECT d + 1 AS d, x FROM a",
         [
             (
@@ -765,6 +749,121 @@ REFUSED = [
                 "models/m.sql:1:8: `m` cannot be built partition by partition: its column `d` is "
                 "not certain to lie in the partition that it is built of (`a.d`, `b.d`); change "
                 "it, or take `partition:` out of the header"
+            ),
+        ],
+    ),
+    (
+        (
+            "SELECT s.e AS d, s.x FROM a LEFT JOIN LATERAL (SELECT a.d AS e, w.x FROM w WHERE w.k"
+            " = a.x) AS s ON true"
+        ),
+        [
+            (
+                "models/m.sql:1:8: `m` cannot be built partition by partition: its column `d` is "
+                "not certain to lie in the partition that it is built of (`a.d`); change it, or "
+                "take `partition:` out of the header"
+            ),
+        ],
+    ),
+    (
+        "SELECT (SELECT max(d)) AS d, count(*) AS n FROM a",
+        [
+            (
+                "models/m.sql:1:16: `m` cannot be built partition by partition: this aggregates "
+                "the rows of the query around it (`a.d`); change it, say `lookback: 6 days` in "
+                "the header, or take `partition:` out of it"
+            ),
+            (
+                "models/m.sql:1:30: `m` cannot be built partition by partition: an aggregate "
+                "without GROUP BY takes the rows of all partitions (`a.d`); change it, say "
+                "`lookback: 6 days` in the header, or take `partition:` out of it"
+            ),
+        ],
+    ),
+    (
+        "SELECT w.d, w.x FROM w ASOF JOIN a ON w.k >= a.k",
+        [
+            (
+                "models/m.sql:1:24: `m` cannot be built partition by partition: this ASOF JOIN "
+                "does not equate the partitions of both sides (`a.d`); change it, say `lookback: "
+                "6 days` in the header, or take `partition:` out of it"
+            ),
+        ],
+    ),
+    (
+        (
+            "SELECT q.d, q.x FROM (SELECT {'q': {'d': d}} AS s FROM w) AS t, a, w AS q WHERE "
+            "t.s.q.d = a.d"
+        ),
+        [
+            (
+                "models/m.sql:1:8: `m` cannot be built partition by partition: its column `d` is "
+                "not certain to lie in the partition that it is built of (`a.d`); change it, or "
+                "take `partition:` out of the header"
+            ),
+        ],
+    ),
+    (
+        (
+            "SELECT t.z AS d FROM (SELECT * EXCLUDE (d) FROM (SELECT a.x, a.d, w.d, a.d AS y FROM"
+            " a, w) AS s) AS t (x, z)"
+        ),
+        [
+            (
+                "models/m.sql:1:8: `m` cannot be built partition by partition: its column `d` is "
+                "not certain to lie in the partition that it is built of (`a.d`); change it, or "
+                "take `partition:` out of the header"
+            ),
+        ],
+    ),
+    (
+        "SELECT a.d, w.x FROM a POSITIONAL JOIN w",
+        [
+            (
+                "models/m.sql:1:24: `m` cannot be built partition by partition: this POSITIONAL "
+                "JOIN matches rows by their order (`a.d`); change it, say `lookback: 6 days` in "
+                "the header, or take `partition:` out of it"
+            ),
+        ],
+    ),
+    (
+        "SELECT a.d, b.x FROM a POSITIONAL JOIN b",
+        [
+            (
+                "models/m.sql:1:24: `m` cannot be built partition by partition: this POSITIONAL "
+                "JOIN matches rows by their order (`a.d`, `b.d`); change it, say `lookback: 6 "
+                "days` or `inputs: {b: latest}` in the header, or take `partition:` out of it"
+            ),
+            (
+                "models/m.sql:1:40: `m` cannot be built partition by partition: this join does "
+                "not equate the partitions of what it joins (`a.d`, `b.d`); change it, say "
+                "`lookback: 6 days` or `inputs: {b: latest}` in the header, or take `partition:` "
+                "out of it"
+            ),
+        ],
+    ),
+    (
+        (
+            "SELECT coalesce(a.d, c.d) AS d, b.x FROM (a JOIN b ON a.k = b.k) FULL JOIN b AS c ON"
+            " a.d = c.d"
+        ),
+        [
+            (
+                "models/m.sql:1:66: `m` cannot be built partition by partition: this FULL JOIN "
+                "does not equate the partitions of both sides (`a.d`, `b.d`); change it, say "
+                "`lookback: 6 days` or `inputs: {b: latest}` in the header, or take `partition:` "
+                "out of it"
+            ),
+        ],
+    ),
+    (
+        "SELECT a.d, b.x FROM a ASOF JOIN b USING (k, d)",
+        [
+            (
+                "models/m.sql:1:24: `m` cannot be built partition by partition: this ASOF JOIN "
+                "does not equate the partitions of both sides (`a.d`, `b.d`); change it, say "
+                "`lookback: 6 days` or `inputs: {b: latest}` in the header, or take `partition:` "
+                "out of it"
             ),
         ],
     ),

@@ -75,7 +75,9 @@ def joined(join: Join) -> Joined:
     """What a join gives, or why a cell of it needs more than the cells of its sides."""
     left, right = join.left, join.right
     if join.node["ref_type"] == "POSITIONAL" or join.node["ranking_expression"]:
-        reason = "joins rows by their position" if left.parts or right.parts else ""
+        reason = (
+            f"this {join.name} matches rows by their order" if left.parts or right.parts else ""
+        )
         return Joined(_beside(join, left, right), reason)
     if join.kind in {"INNER", "SEMI"}:
         return _matching(join)
