@@ -6,7 +6,7 @@ import pytest
 
 from headrace.base.declarations import InputNeed, Partition
 from headrace.base.errors import Place
-from headrace.base.partitions import Split
+from headrace.base.partitions import Grain, Split
 from headrace.pipeline.compile.duckdb_analyst import DuckDBAnalyst
 from headrace.pipeline.compile.graph import Locality
 from tests.pipeline.compile.projects import compiled, model, problems, schema, source
@@ -202,3 +202,33 @@ def test_a_model_needs_partitions_to_follow() -> None:
             " `partition:`, or take it out of the model's header"
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expression", "by", "is_local"),
+    [
+        ("TIMESTAMP WITH TIME ZONE", "t", "day", True),
+        ("TIMESTAMP WITH TIME ZONE", "CAST(t AS DATE)", "day", True),
+        ("TIMESTAMP WITH TIME ZONE", "date_trunc('day', t)", "hour", False),
+        ("TIMESTAMP WITH TIME ZONE", "CAST(t AT TIME ZONE 'Asia/Tokyo' AS DATE)", "day", False),
+        ("TIMESTAMP_NS", "t", "day", True),
+        ("TIMESTAMP_NS", "CAST(t AS DATE)", "day", False),
+        ("TIMESTAMP", "CAST(t AS DATE)", "day", True),
+        ("TIMESTAMP", "CAST(t AS DATE)", "hour", False),
+        ("TIMESTAMP", "date_trunc('week', t)", "month", False),
+        ("TIMESTAMP", "date_trunc('quarter', t)", "year", True),
+        ("VARCHAR", "CAST(t AS VARCHAR)", "value", True),
+        ("VARCHAR", "CAST(t AS DATE)", "value", False),
+        ("INTEGER", "CAST(t AS BIGINT)", "value", False),
+        ("DECIMAL(9,2)", "t", "value", True),
+    ],
+)
+def test_a_column_tells_the_partition_as_far_as_its_type_does(
+    analyst: DuckDBAnalyst, kind: str, expression: str, by: Grain, is_local: bool
+) -> None:
+    tables = {"a": schema({"t": kind})}
+    sql = f"SELECT {expression} AS d FROM a"
+    analyst.parse(sql)
+    analyst.bind(sql, tables)
+    proof = analyst.prove(sql, tables, {"a": Split(("t",), by)}, Split(("d",), by))
+    assert proof.is_local is is_local

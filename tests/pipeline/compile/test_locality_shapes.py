@@ -867,6 +867,17 @@ REFUSED = [
             ),
         ],
     ),
+    (
+        "SELECT a.d, w.x FROM a CROSS JOIN b LEFT JOIN w ON a.d = b.d AND w.k = a.k",
+        [
+            (
+                "models/m.sql:1:35: `m` cannot be built partition by partition: this join does "
+                "not equate the partitions of what it joins (`a.d`, `b.d`); change it, say "
+                "`lookback: 6 days` or `inputs: {b: latest}` in the header, or take `partition:` "
+                "out of it"
+            ),
+        ],
+    ),
 ]
 ALSO_ACCEPTED = [
     "SELECT d, sum(sum(x)) OVER (PARTITION BY d) AS s FROM a GROUP BY d",
