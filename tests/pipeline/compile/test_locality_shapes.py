@@ -878,6 +878,36 @@ REFUSED = [
             ),
         ],
     ),
+    (
+        ("WITH c AS (SELECT d, x FROM a) SELECT p.d, q.x FROM c AS p JOIN c AS q ON p.x = q.x + 1"),
+        [
+            (
+                "models/m.sql:1:65: `m` cannot be built partition by partition: this join does "
+                "not equate the partitions of what it joins (`a.d`); change it, say `lookback: 6 "
+                "days` in the header, or take `partition:` out of it"
+            ),
+        ],
+    ),
+    (
+        "SELECT d, x FROM a WHERE d > ANY (SELECT d FROM b)",
+        [
+            (
+                "models/m.sql:1:26: `m` cannot be built partition by partition: this subquery "
+                "reads the rows of all partitions (`b.d`); change it, say `lookback: 6 days` or "
+                "`inputs: {b: latest}` in the header, or take `partition:` out of it"
+            ),
+        ],
+    ),
+    (
+        "SELECT d, x FROM a UNION ALL SELECT d + 1, x FROM b",
+        [
+            (
+                "models/m.sql:1:8: `m` cannot be built partition by partition: its column `d` is "
+                "not certain to lie in the partition that it is built of (`a.d`, `b.d`); change "
+                "it, or take `partition:` out of the header"
+            ),
+        ],
+    ),
 ]
 ALSO_ACCEPTED = [
     "SELECT d, sum(sum(x)) OVER (PARTITION BY d) AS s FROM a GROUP BY d",
