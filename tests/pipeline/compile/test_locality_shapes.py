@@ -908,6 +908,46 @@ REFUSED = [
             ),
         ],
     ),
+    (
+        "SELECT a.d, w.x FROM a LEFT JOIN w ON w.k > (SELECT min(x) FROM b)",
+        [
+            (
+                "models/m.sql:1:45: `m` cannot be built partition by partition: this subquery "
+                "reads the rows of all partitions (`b.d`); change it, say `lookback: 6 days` or "
+                "`inputs: {b: latest}` in the header, or take `partition:` out of it"
+            ),
+        ],
+    ),
+    (
+        "SELECT d, count(*) AS n FROM a GROUP BY d, x > (SELECT min(x) FROM b)",
+        [
+            (
+                "models/m.sql:1:48: `m` cannot be built partition by partition: this subquery "
+                "reads the rows of all partitions (`b.d`); change it, say `lookback: 6 days` or "
+                "`inputs: {b: latest}` in the header, or take `partition:` out of it"
+            ),
+        ],
+    ),
+    (
+        "SELECT d, count(*) AS n FROM a GROUP BY d, k > (SELECT max(x) - 2 FROM b)",
+        [
+            (
+                "models/m.sql:1:48: `m` cannot be built partition by partition: this subquery "
+                "reads the rows of all partitions (`b.d`); change it, say `lookback: 6 days` or "
+                "`inputs: {b: latest}` in the header, or take `partition:` out of it"
+            ),
+        ],
+    ),
+    (
+        "SELECT DISTINCT ON (d, k > (SELECT max(x) - 2 FROM b)) d, k FROM a ORDER BY d, x, k",
+        [
+            (
+                "models/m.sql:1:28: `m` cannot be built partition by partition: this subquery "
+                "reads the rows of all partitions (`b.d`); change it, say `lookback: 6 days` or "
+                "`inputs: {b: latest}` in the header, or take `partition:` out of it"
+            ),
+        ],
+    ),
 ]
 ALSO_ACCEPTED = [
     "SELECT d, sum(sum(x)) OVER (PARTITION BY d) AS s FROM a GROUP BY d",
