@@ -105,6 +105,14 @@ def test_a_function_without_parentheses_is_refused() -> None:
     ]
 
 
+def test_a_rows_place_in_a_file_is_refused() -> None:
+    """Tables are views over data files when a run reads them: they have no `rowid`."""
+    assert problems(model("m", "SELECT rowid FROM orders")) == [
+        "models/m.sql:1:8: `rowid` is a row's place in a file, not a value of it; use a column that"
+        " names the row"
+    ]
+
+
 def test_a_column_may_have_the_name_of_such_a_function(analyst: DuckDBAnalyst) -> None:
     tables = {"t": schema({"user": "VARCHAR", "current_date": "DATE"})}
     bound = analyst.bind("SELECT user, current_date FROM t", tables)

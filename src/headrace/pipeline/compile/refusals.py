@@ -44,13 +44,16 @@ def refused(text: str, tree: Node) -> list[Mistake]:
 
 
 def refused_names(text: str, unresolved: Sequence[Node]) -> list[Mistake]:
-    """The names among `unresolved` column references that are functions of the session."""
+    """The names among `unresolved` column references that are no value of a row."""
     found: list[Mistake] = []
     for node in unresolved:
         name = node["column_names"][0].lower()
         if name in _BARE_SESSION:
             why, fix = f"`{name}` reads the session, not the project", "write the value itself"
             found.append(Mistake(*position(text, node), why, fix=fix))
+        elif node["column_names"][-1].lower() == "rowid":
+            why = "`rowid` is a row's place in a file, not a value of it"
+            found.append(Mistake(*position(text, node), why, fix="use a column that names the row"))
     return found
 
 
