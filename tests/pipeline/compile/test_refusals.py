@@ -109,8 +109,8 @@ def test_a_rows_place_in_a_file_is_refused() -> None:
     """Tables are views over data files when a run reads them: they have no `rowid`."""
     assert problems(model("m", "SELECT rowid FROM orders")) == [
         (
-            "models/m.sql:1:8: `rowid` is a row's place in a file, not a value of it; use a column that"
-            " names the row"
+            "models/m.sql:1:8: `rowid` is a row's place in a file, not a value of it; use a column"
+            " that names the row"
         )
     ]
 
