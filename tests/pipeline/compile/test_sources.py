@@ -85,8 +85,8 @@ def test_derived_columns_follow_those_of_the_files_with_the_types_of_their_expre
         (
             "partition: {column: op, by: day}\n",
             (
-                "sources/a.yaml:1: the table is partitioned by a.op, by day, is VARCHAR; expected a"
-                " date or a timestamp"
+                "sources/a.yaml:1: the table is partitioned by a.op, by day, and that is VARCHAR;"
+                " expected a date or a timestamp"
             ),
         ),
         (

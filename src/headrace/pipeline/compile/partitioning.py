@@ -12,6 +12,8 @@ from headrace.base.types import INTEGER_TYPES
 _TIMES = ("DATE", "TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE")
 # Values whose text says all of them: a label is a text, and is read back as a value.
 _VALUES = INTEGER_TYPES | {"VARCHAR", "BOOLEAN", "DATE", "UUID"}
+# Equal, and written differently: 0.0 and -0.0, a month and 30 days, an hour in two zones.
+_SEVERAL_TEXTS = ("FLOAT", "DOUBLE", "INTERVAL", "TIME WITH TIME ZONE")
 
 
 def partition_problems(
@@ -29,5 +31,14 @@ def partition_problems(
             else:
                 allowed, expected = column.type in _TIMES, "a date or a timestamp"
             if not allowed:
-                found = f"{table}.{column.name}, by {partition.by}, is {column.type}"
-                yield Problem(place, f"the table is partitioned by {found}", expected)
+                by = f"{table}.{column.name}, by {partition.by}"
+                found = f"the table is partitioned by {by}, and that is {column.type}"
+                yield Problem(place, found, expected)
+
+
+def has_one_text(kind: str) -> bool:
+    """Whether equal values of a type have the same text, so that it can tell keys apart.
+
+    A list or a struct has if its elements have; of a name that only looks so it is not assumed.
+    """
+    return not any(other in kind for other in _SEVERAL_TEXTS)

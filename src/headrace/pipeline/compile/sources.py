@@ -23,7 +23,7 @@ from headrace.pipeline.compile.changing import (
     is_changing,
 )
 from headrace.pipeline.compile.graph import Relation
-from headrace.pipeline.compile.partitioning import partition_problems
+from headrace.pipeline.compile.partitioning import has_one_text, partition_problems
 from headrace.pipeline.compile.pinning import said
 from headrace.pipeline.compile.queries import Mistake
 from headrace.pipeline.compile.stored_types import cast_hint, stored_type
@@ -70,7 +70,7 @@ def _relations(source: Source, schema: Schema, derived: list[str]) -> Iterator[R
         inputs=(),
         schema=schema,
         declaration=source,
-        split=_split(source),
+        split=_split(source, schema),
     )
     yield rows
     yield Relation(
@@ -86,10 +86,12 @@ def _relations(source: Source, schema: Schema, derived: list[str]) -> Iterator[R
         yield from changing_relations(source, rows)
 
 
-def _split(source: Source) -> Split | None:
+def _split(source: Source, schema: Schema) -> Split | None:
     """What the rows of a source are told apart by: its partitions, else parts of its keys."""
     if source.partition is None and source.key and (source.cursor or source.mode == "snapshot"):
-        return Split(source.key, "bucket")
+        names = {name.lower() for name in source.key}
+        key = [column.type for column in schema if column.name.lower() in names]
+        return Split(source.key, "bucket") if all(map(has_one_text, key)) else None
     return split_of(source.partition)
 
 
