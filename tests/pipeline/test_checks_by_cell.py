@@ -94,11 +94,60 @@ def test_a_key_that_comes_twice_in_a_new_day_is_found(shop: Shop) -> None:
     assert found == {"sales: key day, id": 1, "sales.id: unique": 1}
 
 
+def test_a_key_that_a_late_file_repeats_is_found(shop: Shop) -> None:
+    """A day of a source has a cell for each raw file; its key is told over all of them."""
+    shop.run()
+    shop.write("data/2.csv", "day,id,store,amount\n2024-01-01,1,b,9\n2024-01-01,4,a,9\n")
+    found = {name: failing for name, failing in results(shop.run()).items() if failing}
+    assert found == {"sales: key day, id": 1, "sales.id: unique": 1}
+
+
+def test_a_key_that_a_copy_of_a_file_repeats_is_found(shop: Shop) -> None:
+    shop.run()
+    shop.write("data/2.csv", FILES["data/1.csv"])
+    found = {name: failing for name, failing in results(shop.run()).items() if failing}
+    assert found == {"sales: key day, id": 2, "sales.id: unique": 2}
+
+
 def test_what_looks_beyond_a_cell_still_finds_it(shop: Shop) -> None:
     """The id is unique over all days, the key only within one."""
     shop.run()
     shop.write("data/2.csv", "day,id,store,amount\n2024-01-03,1,a,9\n")
     assert {name: n for name, n in results(shop.run()).items() if n} == {"sales.id: unique": 1}
+
+
+def test_a_reference_to_its_own_table_is_held_against_all_cells(shop: Shop) -> None:
+    path = "models/daily.sql"
+    shop.write(
+        path,
+        """\
+        /*
+        partition: {column: day, by: day}
+        checks:
+        - references: {column: first, to: daily.day}
+        */
+        SELECT day, DATE '2024-01-01' AS first FROM sales
+        """,
+    )
+    assert shop.run().failures == ()
+    shop.write("data/2.csv", "day,id,store,amount\n2024-01-03,3,a,9\n")
+    assert shop.run().failures == ()
+    shop.write("data/1.csv", "day,id,store,amount\n2024-01-02,2,b,7\n")
+    [failure] = shop.run().failures
+    assert failure == "daily.first: references daily.day: 2 wrong rows"
+
+
+def test_a_source_that_only_checks_read_is_published_with_their_results(shop: Shop) -> None:
+    (shop.root / "models/daily.sql").unlink()
+    query = "SELECT a.id FROM sales a JOIN sales b ON a.id = b.id WHERE a.day < b.day\n"
+    shop.write("checks/moved.sql", query)
+    report = shop.run()
+    assert report.outcome == "published"
+    kept = {check.name for check in shop.published().checks.values()}
+    assert kept >= {"moved", "sales: key day, id", "sales.store: references stores.store"}
+    assert shop.plan().nothing_to_do
+    shop.write("data/2.csv", "day,id,store,amount\n2024-01-03,1,a,9\n")
+    assert results(shop.run())["moved"] == 1
 
 
 def test_when_the_other_table_changed_every_cell_is_looked_at(shop: Shop) -> None:

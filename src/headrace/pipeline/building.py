@@ -141,11 +141,13 @@ class _Build:
         """Whether it is known by now what could not be planned before.
 
         That is what waits for the partitions of a source, which has been read, or for the columns
-        of a Python model, which has shown them.
+        of a Python model, which has shown them; and the address of that source itself, by which the
+        results of its checks are kept.
         """
         if built.failures:
             return False
-        waited = self.plan.waiting or self.plan.deferred
+        unread = any(not step.address for step in self.plan.steps)
+        waited = unread or self.plan.waiting or self.plan.deferred
         return bool(built.reshaped or (waited and self.plan.steps))
 
     def _plan_again(self, built: Built) -> Plan:

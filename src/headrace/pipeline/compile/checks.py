@@ -234,7 +234,10 @@ def _is_by_cell(query: CheckQuery, split: Split | None) -> bool:
     if query.kind in {"unique", "key"}:
         columns = {column.lower() for column in query.columns}
         return all(column.lower() in columns for column in split.columns)
-    return bool(query.condition) or query.kind == "references"
+    if query.kind == "references":
+        # What it refers to may lie in any cell: of another table it is all of them.
+        return any(name != query.table for name in query.tables)
+    return bool(query.condition)
 
 
 def _compiled(query: CheckQuery, split: Split | None) -> CompiledCheck:

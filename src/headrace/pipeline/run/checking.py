@@ -35,8 +35,9 @@ def unseen(
 ) -> Version | None:
     """The cells of a check's table in which it can find anything; None when that is all of them.
 
-    Those that it passed in the published snapshot need not be looked at again, as long as they can
-    be judged each for itself: then a day that is added costs what a day costs.
+    Partitions that it passed in the published snapshot need not be looked at again, as long as they
+    can be judged each for itself: then a day that is added costs what a day costs. One to which a
+    raw file has added is looked at whole: the file may repeat a key of another one.
 
     Args:
         check: the check.
@@ -56,7 +57,8 @@ def unseen(
         return None
     seen = {cell.address for cell in published[check.table].cells}
     version = versions[check.table]
-    return version.only(cell for cell in version.cells if cell.address not in seen)
+    changed = {cell.partition for cell in version.cells if cell.address not in seen}
+    return version.only(cell for cell in version.cells if cell.partition in changed)
 
 
 def make_checks(
