@@ -172,3 +172,36 @@ def test_a_changed_rule_looks_at_every_cell(shop: Shop) -> None:
     path = "models/daily.sql"
     shop.write(path, FILES[path].replace("value: 0", "value: 6"))
     assert results(shop.run()) == {"daily.total: min 6": 1}
+
+
+SET_ASIDE = """\
+/*
+partition: {column: day, by: day}
+tolerance: 100 %
+checks:
+- {min: {column: amount, value: 0}, severity: quarantine}
+- {key: [day, id], severity: quarantine}
+*/
+SELECT day, id, amount FROM sales
+"""
+
+
+def test_rows_of_a_partitioned_model_are_set_aside_cell_by_cell(shop: Shop) -> None:
+    shop.write("models/good.sql", SET_ASIDE)
+    shop.write(
+        "sources/sales.yaml",
+        "files: data/*.csv\npartition: {column: day, by: day}\n"
+        "columns: {day: date, id: int, store: text, amount: int}\n",
+    )
+    assert shop.run().failures == ()
+    before = {each: shop.published().tables[each].cells for each in ("good", "good__quarantine")}
+    shop.write(
+        "data/2.csv",
+        "day,id,store,amount\n2024-01-03,3,a,9\n2024-01-03,3,a,1\n2024-01-03,4,a,-1\n2024-01-03,5,a,1\n",
+    )
+    assert shop.run().failures == ()
+    tables = shop.published().tables
+    assert (tables["good"].rows, tables["good__quarantine"].rows) == (3, 3)
+    for name, cells in before.items():
+        assert [cell.partition for cell in cells] == ["2024-01-01", "2024-01-02"]
+        assert tables[name].cells[:2] == cells

@@ -21,8 +21,10 @@ class Divided:
     aside: str
 
 
-def divide(table: str, schema: Schema, rules: tuple[CheckDeclaration, ...]) -> Divided:
-    """SELECTs that give each row of `table` once, in one or the other, in the table's order.
+def divide(
+    table: str, schema: Schema, rules: tuple[CheckDeclaration, ...], *, in_order: bool = True
+) -> Divided:
+    """SELECTs that give each row of `table` once, in one or the other.
 
     The reason names every rule that a row breaks by itself, by NULL, value or reference. The rows
     that break none are then held against the rules of keys: of those with equal keys none is kept,
@@ -32,19 +34,22 @@ def divide(table: str, schema: Schema, rules: tuple[CheckDeclaration, ...]) -> D
         table: what is divided; both SELECTs read it, so its rows must be stored.
         schema: its columns, none of them called `reason`.
         rules: of kinds that look at rows or keys, with columns as the tables spell them.
+        in_order: whether the rows come in the table's order. It takes the place of a row among all
+            rows, which no cell of a table knows; cells are sorted by themselves.
     """
     columns = ", ".join(quote(column.name) for column in schema)
     by_row = [_case(check, _breaks(check, schema)) for check in rules if not _is_keyed(check)]
     by_key = [_case(check, _shares_key(check)) for check in rules if _is_keyed(check)]
-    position = f", row_number() OVER () AS {_POSITION}" if by_key else ""
+    position = f", row_number() OVER () AS {_POSITION}" if by_key and in_order else ""
     marked = (
         f"SELECT {columns}, {_reasons(by_row)} AS {REASON}{position} FROM {quote(table)} AS child"
     )
     order = ""
     if by_key:
         reason = f"coalesce({REASON}, {_reasons(by_key)})"
-        marked = f"SELECT {columns}, {reason} AS {REASON}, {_POSITION} FROM ({marked}) AS marked"
-        order = f" ORDER BY {_POSITION}"
+        place = f", {_POSITION}" if in_order else ""
+        marked = f"SELECT {columns}, {reason} AS {REASON}{place} FROM ({marked}) AS marked"
+        order = f" ORDER BY {_POSITION}" if in_order else ""
     return Divided(
         kept=f"SELECT {columns} FROM ({marked}) WHERE {REASON} IS NULL{order}",
         aside=f"SELECT {columns}, {REASON} FROM ({marked}) WHERE {REASON} IS NOT NULL{order}",

@@ -62,7 +62,7 @@ def divide_model(
     if any(column.name.lower() == REASON for column in base.schema):
         found = f"{model.name} has a column `{REASON}`, as the quarantine's own"
         return [Problem(declared[0].place, found, fix=f"name it otherwise: AS {model.name}_reason")]
-    divided = divide(base.name, base.schema, declared)
+    divided = divide(base.name, base.schema, declared, in_order=base.split is None)
     relations = _relations((kept, aside), base, divided, declared)
     return _in_cells(relations[0], base, readable, analysis), _in_cells(
         relations[1], base, readable, analysis
