@@ -192,6 +192,17 @@ def value_rules(column: ColumnContract, text: str, value: str) -> list[tuple[str
     return rules
 
 
+def misfit_sql(columns: Sequence[ColumnContract]) -> str:
+    """A condition that is true for the rows that break a rule, where all columns are typed."""
+    names = [quote(column.name) for column in columns]
+    rules = [
+        f"({misfit})"
+        for column, name in zip(columns, names, strict=True)
+        for misfit, _ in value_rules(column, name, name)
+    ]
+    return " OR ".join(rules) or "false"
+
+
 def _type_misfit(type_name: str, text: str, value: str) -> str:
     """A condition that is true for a text that is no value of the type; "" if all texts are."""
     if type_name == "VARCHAR":

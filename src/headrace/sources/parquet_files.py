@@ -12,18 +12,20 @@ from pathlib import Path
 
 import duckdb
 
-from headrace.base.declarations import ColumnContract
+from headrace.base.declarations import ColumnContract, Source
 from headrace.base.errors import SourceError
 from headrace.base.names import quote, quote_text
 from headrace.base.tables import Column, RawFile, Schema
 from headrace.base.types import INTEGER_TYPES
 from headrace.engines.duckdb import described, literal_path
-from headrace.sources.contract import is_nested
+from headrace.sources.contract import is_nested, misfit_sql
 from headrace.sources.decoding import true_nature
 from headrace.sources.headers import column_order
 from headrace.sources.landing import Landing, Relation
 
 _FLOATS = frozenset({"FLOAT", "DOUBLE"})
+# Each row group costs a read of its own: thousands of small ones are better written anew.
+LEAST_ROWS_OF_A_GROUP = 10_000
 
 
 def land_parquet(root: Path, landing: Landing, file: RawFile, part: int) -> None:
@@ -34,7 +36,7 @@ def land_parquet(root: Path, landing: Landing, file: RawFile, part: int) -> None
     """
     with _reading(root, file) as scan:
         schema = described(landing.cursor, f"SELECT * FROM {scan})")
-        rows = _row_count(landing.cursor, root / file.path)
+        rows, _ = _counts(landing.cursor, root / file.path)
         found = landing.take_relation(part, rows, _relation(landing, file, scan, schema))
     if found != rows:
         raise SourceError(
@@ -51,6 +53,37 @@ def parquet_schema(cursor: duckdb.DuckDBPyConnection, root: Path, file: RawFile)
     """
     with _reading(root, file) as scan:
         return described(cursor, f"SELECT * FROM {scan})")
+
+
+def rows_that_fit(cursor: duckdb.DuckDBPyConnection, file: Path, source: Source) -> int | None:
+    """How many rows a Parquet file has, if it can be a data file of the source as it is.
+
+    That is so if its columns are those of the contract, in order and of its types, if every row
+    keeps the rules, and if its row groups are large enough to be read again and again. None if
+    not. Only the columns that have rules are read.
+
+    Raises:
+        duckdb.Error: it cannot be read.
+    """
+    scan = copied_rows(file)
+    found = described(cursor, f"SELECT * FROM {scan}")
+    pairs = zip(found, source.columns, strict=False)
+    if len(found) != len(source.columns) or not all(
+        column.name == contract.name and _alike(column, contract) for column, contract in pairs
+    ):
+        return None
+    rows, groups = _counts(cursor, file)
+    if rows < LEAST_ROWS_OF_A_GROUP * groups:
+        return None
+    [(there, misfits)] = cursor.execute(
+        f"SELECT count(*), count(*) FILTER (WHERE {misfit_sql(source.columns)}) FROM {scan}"
+    ).fetchall()
+    return rows if there == rows and not misfits else None
+
+
+def copied_rows(file: Path) -> str:
+    """The rows of a Parquet file as they stand after FROM; its folders' names add no columns."""
+    return f"read_parquet({quote_text(literal_path(file))}, hive_partitioning = false)"
 
 
 @contextmanager
@@ -116,8 +149,10 @@ def _text(column: Column, contract: ColumnContract) -> str:
     return text
 
 
-def _row_count(cursor: duckdb.DuckDBPyConnection, path: Path) -> int:
-    """Rows as the file's own footer counts them."""
+def _counts(cursor: duckdb.DuckDBPyConnection, path: Path) -> tuple[int, int]:
+    """Rows and row groups as the file's own footer counts them."""
     literal = quote_text(literal_path(path))
-    [(rows,)] = cursor.execute(f"SELECT num_rows FROM parquet_file_metadata({literal})").fetchall()
-    return int(rows)
+    [(rows, groups)] = cursor.execute(
+        f"SELECT num_rows, num_row_groups FROM parquet_file_metadata({literal})"
+    ).fetchall()
+    return int(rows), int(groups)

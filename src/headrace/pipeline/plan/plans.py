@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple, TypeAlias
 
 from headrace.base.changes import ContractChange
@@ -103,6 +103,14 @@ class SourceFiles:
     def unread(self) -> tuple[RawFile, ...]:
         """The raw files that must be read, in order."""
         return tuple(file for address, file in self.files if address not in self.built)
+
+    def with_batches(
+        self, batches: Sequence[Batch], cells: Mapping[str, StoredCell]
+    ) -> SourceFiles:
+        """The same, once more files of a partitioned source are read; `cells` are by address."""
+        built = {each.address: tuple(cells[cell] for cell in each.cells) for each in batches}
+        known = {each.address: each for each in batches}
+        return replace(self, built={**self.built, **built}, batches={**self.batches, **known})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,25 +7,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headrace.base.declarations import Source
-from headrace.base.errors import SourceError
 from headrace.base.names import quote
 from headrace.base.partitions import BUCKETS, Split
-from headrace.base.tables import PART_COLUMN, Batch, RawFile, Schema, Version
+from headrace.base.tables import PART_COLUMN, Batch, RawFile, Version
 from headrace.engines.duckdb import DuckDBEngine
-from headrace.engines.partition_sql import group_sql, label_sql, within_sql
+from headrace.engines.partition_sql import group_sql
 from headrace.pipeline.compile.graph import Relation
 from headrace.pipeline.compile.sources import FILE_PARAMETER
 from headrace.pipeline.plan.addresses import quarantine_address
 from headrace.pipeline.plan.planning import partitioned_cells
 from headrace.pipeline.plan.plans import SourceFiles
 from headrace.pipeline.plan.versions import assemble, known_schema
-from headrace.pipeline.run.storing import NewCell, Target
+from headrace.pipeline.run.copies import Copy, keep_copies, make_copies
+from headrace.pipeline.run.pieces import Piece, column_names, of_pieces, pieces_of
+from headrace.pipeline.run.storing import NewCell, StagedFile, Target
 from headrace.sources.reading import FileOutcome, read_files
-from headrace.sources.recipe import piece_address
+from headrace.store.data import StoredCell
 from headrace.store.store import Store
-
-# Each costs an entry in every snapshot: a table has more only by mistake.
-MOST_CELLS = 200_000
 
 
 def build_source(
@@ -52,23 +50,20 @@ def build_source(
     declaration = source.declaration
     assert isinstance(declaration, Source)
     rows, aside = f"__rows_{source.name}", f"__aside_{source.name}"
-    outcomes = read_files(engine, root, declaration, files.unread, rows, aside)
+    addresses = {file: each for each, file in files.files}
+    copies = make_copies(engine, store, root, source, files.unread)
+    copied = {copy.file for copy in copies}
+    others = [file for file in files.unread if file not in copied]
+    outcomes = read_files(engine, root, declaration, others, rows, aside)
     _derive(engine, source, rows, outcomes)
-    read = _Read(engine, store, source, {file: each for each, file in files.files}, rows, outcomes)
     # The quarantine first: a file counts as read once its cell of the source is recorded.
-    set_aside = Target(engine, store, quarantine.name, known_schema(quarantine)).keep(
-        f"SELECT * FROM {quote(aside)} ORDER BY {PART_COLUMN}, line, rowid",
-        [
-            NewCell(
-                quarantine_address(read.addresses[outcome.file]),
-                outcome.file.path,
-                outcome.part,
-                outcome.quarantined,
-            )
-            for outcome in outcomes
-        ],
-    )
-    files = read.partitions(files) if source.split else read.whole(files)
+    target = Target(engine, store, quarantine.name, known_schema(quarantine))
+    set_aside = _keep_aside(target, aside, addresses, outcomes, copies)
+    read = _Read(engine, store, source, addresses, rows, outcomes)
+    if copies:
+        files = keep_copies(read.target, source, copies, addresses, files)
+    if outcomes:
+        files = read.partitions(files) if source.split else read.whole(files)
     for table in (rows, aside):
         engine.cursor().execute(f"DROP TABLE {quote(table)}")
     quarantined = dict(files.quarantined) | {cell.cell.address: cell for cell in set_aside}
@@ -77,6 +72,25 @@ def build_source(
         _version(source, files),
         assemble(quarantine, (quarantined[quarantine_address(each)] for each in wanted)),
     )
+
+
+def _keep_aside(
+    target: Target,
+    aside: str,
+    addresses: Mapping[RawFile, str],
+    outcomes: Sequence[FileOutcome],
+    copies: Sequence[Copy],
+) -> list[StoredCell]:
+    """Store what the files gave to the quarantine: a cell each, most often without rows."""
+    found = [(each.file, each.part, each.quarantined) for each in outcomes]
+    found += [(copy.file, 0, 0) for copy in copies]
+    cells = [
+        NewCell(quarantine_address(addresses[file]), file.path, part, rows)
+        for file, part, rows in found
+    ]
+    if not any(rows for _, _, rows in found):
+        return target.record_all([StagedFile(None, 0, cells)])
+    return target.keep(f"SELECT * FROM {quote(aside)} ORDER BY {PART_COLUMN}, line, rowid", cells)
 
 
 def _derive(
@@ -102,25 +116,11 @@ def _derive(
             )
 
 
-def _names(schema: Schema) -> str:
-    return ", ".join(quote(column.name) for column in schema)
-
-
 def _version(source: Relation, files: SourceFiles) -> Version:
     cells = {cell.cell.address: cell for each in files.built.values() for cell in each}
     if source.split is None:
         return assemble(source, (cells[address] for address, _ in files.files))
     return assemble(source, (cells[each.address] for each in partitioned_cells(files)), files)
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """The rows of one raw file in one partition; `part` is the file's in the landed rows."""
-
-    part: int
-    partition: str
-    rows: int
-    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +143,8 @@ class _Read:
         """Store one cell a file."""
         stored = self.target.keep(
             # By rowid, too: a sort need not keep the order of equal rows.
-            f"SELECT {_names(known_schema(self.source))}, {PART_COLUMN} FROM {quote(self.rows)}"
-            f" ORDER BY {PART_COLUMN}, rowid",
+            f"SELECT {column_names(known_schema(self.source))}, {PART_COLUMN}"
+            f" FROM {quote(self.rows)} ORDER BY {PART_COLUMN}, rowid",
             [
                 NewCell(
                     self.addresses[each.file], each.file.path, each.part, each.rows, each.rows_in
@@ -158,7 +158,8 @@ class _Read:
         """Store one cell a file and partition, but for those whose rows are stored already."""
         split = self.source.split
         assert split is not None
-        pieces = self._pieces(split)
+        paths = [outcome.file.path for outcome in self.outcomes]
+        pieces = pieces_of(self.engine, self.source, quote(self.rows), PART_COLUMN, paths)
         stored = self.store.find_cells(self.source.name)
         new = [piece for piece in pieces if piece.address not in stored]
         batches = self._batches(pieces)
@@ -168,61 +169,9 @@ class _Read:
             batches,
         )
         cells = stored | {cell.cell.address: cell for cell in made}
-        built = {batch.address: tuple(cells[each] for each in batch.cells) for batch in batches}
-        known = {batch.address: batch for batch in batches}
-        return replace(files, built={**files.built, **built}, batches={**files.batches, **known})
+        return files.with_batches(batches, cells)
 
-    def _pieces(self, split: Split) -> list[_Piece]:
-        """What each file gave to each partition; named by its rows, in whatever order they are.
-
-        Raises:
-            SourceError: a row has no partition, or there are too many.
-        """
-        schema = known_schema(self.source)
-        columns = _names(schema)
-        found = self.engine.cursor().execute(
-            f"SELECT {PART_COLUMN}, {label_sql(split, 'g')} AS label, n, CAST(h AS VARCHAR),"
-            f" CAST(i AS VARCHAR) FROM (SELECT {PART_COLUMN}, {group_sql(split, schema)} AS g,"
-            # Two sums, because one would be the same for 2^64 sets of rows by mere chance.
-            f" count(*) AS n, sum(hash({columns})) AS h, sum(hash('', {columns})) AS i"
-            f" FROM {quote(self.rows)} GROUP BY ALL) ORDER BY 1, 2"
-        )
-        pieces = []
-        for part, label, rows, *content in found.fetchall():
-            path = self.outcomes[part].file.path
-            if label is None:
-                raise self._no_partition(path, rows, split)
-            own = "" if self._is_replaced else path
-            address = piece_address(self.source.recipe, own, label, [rows, *content])
-            pieces.append(_Piece(part, label, rows, address))
-        if len(pieces) > MOST_CELLS:
-            raise self._too_many(len(pieces), split)
-        return pieces
-
-    @property
-    def _is_replaced(self) -> bool:
-        """Whether a file takes the place of the one before, so that there is only ever one."""
-        declaration = self.source.declaration
-        assert isinstance(declaration, Source)
-        return declaration.mode == "snapshot" and not declaration.history
-
-    def _no_partition(self, path: str, rows: int, split: Split) -> SourceError:
-        column = f"{self.source.name}.{split.columns[0]}"
-        return SourceError(
-            f"{path}: {rows:,} of its rows have no {column}, or one before the year 1 or after"
-            f" 9999; expected a value that lies in a partition by {split.by}; give the column, or"
-            " what it derives from, rules such as `not_null`, `min` and `max`, so that such rows go"
-            " to quarantine"
-        )
-
-    def _too_many(self, count: int, split: Split) -> SourceError:
-        return SourceError(
-            f"{self.source.place}: {self.source.name} would have {count:,} cells, by {split};"
-            f" expected at most {MOST_CELLS:,}; partition it by a column of fewer values, or to a"
-            " coarser grain"
-        )
-
-    def _batches(self, pieces: Sequence[_Piece]) -> list[Batch]:
+    def _batches(self, pieces: Sequence[Piece]) -> list[Batch]:
         cells: dict[int, list[str]] = {outcome.part: [] for outcome in self.outcomes}
         for piece in pieces:
             cells[piece.part].append(piece.address)
@@ -231,32 +180,25 @@ class _Read:
             for each in self.outcomes
         ]
 
-    def _cell(self, piece: _Piece, split: Split) -> NewCell:
+    def _cell(self, piece: Piece, split: Split) -> NewCell:
         part = piece.part
         if split.by == "bucket":
             part = part * BUCKETS + int(piece.partition)
         path = self.outcomes[piece.part].file.path
         return NewCell(piece.address, path, part, piece.rows, piece.rows, partition=piece.partition)
 
-    def _select(self, split: Split, new: Sequence[_Piece], *, everything: bool) -> str:
+    def _select(self, split: Split, new: Sequence[Piece], *, everything: bool) -> str:
         """A SELECT of the rows of the new pieces, those of a partition together."""
         schema = known_schema(self.source)
         group, number = group_sql(split, schema), PART_COLUMN
-        columns = _names(schema)
+        columns = column_names(schema)
         if split.by == "bucket":
             number = f"CAST({PART_COLUMN} * {BUCKETS} + {group} AS INTEGER)"
         by_file: dict[int, list[str]] = {}
         for piece in new:
             by_file.setdefault(piece.part, []).append(piece.partition)
-        where = "" if everything else f" WHERE {_of_pieces(split, schema, by_file) or 'false'}"
+        where = "" if everything else f" WHERE {of_pieces(split, schema, by_file) or 'false'}"
         return (
             f"SELECT {columns}, {number} AS {PART_COLUMN} FROM {quote(self.rows)}{where}"
             f" ORDER BY {group}, {quote(self.rows)}.{PART_COLUMN}, rowid"
         )
-
-
-def _of_pieces(split: Split, schema: Schema, by_file: Mapping[int, Sequence[str]]) -> str:
-    return " OR ".join(
-        f"({PART_COLUMN} = {part} AND {within_sql(split, schema, labels)})"
-        for part, labels in by_file.items()
-    )

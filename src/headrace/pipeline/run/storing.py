@@ -26,6 +26,18 @@ class NewCell:
 
 
 @dataclass(frozen=True, slots=True)
+class StagedFile:
+    """A finished Parquet file of so many rows that is not part of the store yet, and its cells.
+
+    Without rows it is not kept, and there need be none.
+    """
+
+    path: Path | None
+    rows: int
+    cells: Sequence[NewCell]
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Where a table's cells go: the engine that writes them, the store that keeps them."""
 
@@ -56,19 +68,31 @@ class Target:
         batches: Sequence[Batch] = (),
     ) -> list[StoredCell]:
         """Keep a staged file of so many rows, and note which cells it holds."""
-        if rows:
-            file = self.store.keep_file(self.table, staged, rows)
-        else:
-            staged.unlink()
-            file = None
+        return self.record_all([StagedFile(staged, rows, cells)], batches)
+
+    def record_all(
+        self, staged: Sequence[StagedFile], batches: Sequence[Batch] = ()
+    ) -> list[StoredCell]:
+        """Keep several staged files, and note which cells they hold, in one record."""
         loaded_at = format_time(self.store.clock.now())
-        made = [_cell(each, file, rows, loaded_at) for each in cells]
-        files = [file] if file else []
-        self.store.record_cells(self.table, self.schema, made, files, batches)
-        return [
-            StoredCell(cell=cell, file=file if cell.file else None, schema=self.schema)
-            for cell in made
-        ]
+        made: list[StoredCell] = []
+        for each in staged:
+            file = self._kept(each)
+            for new in each.cells:
+                cell = _cell(new, file, each.rows, loaded_at)
+                made.append(StoredCell(cell, file if cell.file else None, self.schema))
+        files = {each.file.path: each.file for each in made if each.file}
+        cells = [each.cell for each in made]
+        self.store.record_cells(self.table, self.schema, cells, list(files.values()), batches)
+        return made
+
+    def _kept(self, staged: StagedFile) -> DataFile | None:
+        if staged.rows:
+            assert staged.path is not None
+            return self.store.keep_file(self.table, staged.path, staged.rows)
+        if staged.path is not None:
+            staged.path.unlink()
+        return None
 
 
 def _cell(cell: NewCell, file: DataFile | None, all_rows: int, loaded_at: str) -> Cell:
