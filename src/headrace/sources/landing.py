@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
-import pyarrow as pa
 
 from headrace.base.declarations import Source
 from headrace.base.names import quote, quote_text
 from headrace.base.tables import PART_COLUMN, QUARANTINE_SCHEMA, RawFile
 from headrace.sources.contract import RowContract
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 _BATCH_ROWS = 20_000
-_QUARANTINE_ARROW = pa.schema(
-    [
-        ("file", pa.string()),
-        ("line", pa.int64()),
-        ("raw", pa.string()),
-        ("column_name", pa.string()),
-        ("reason", pa.string()),
-        (PART_COLUMN, pa.int32()),
-    ]
-)
 
 
 class RawRow(NamedTuple):
@@ -139,13 +133,7 @@ class Landing:
         """Land what is left."""
         self._land()
         if self._set_aside:
-            # Column by column: pyarrow makes rows of dicts only, which cost five times as much.
-            columns = list(zip(*self._set_aside, strict=True))
-            arrays = [
-                pa.array(values, kind.type)
-                for values, kind in zip(columns, _QUARANTINE_ARROW, strict=True)
-            ]
-            batch = pa.Table.from_arrays(arrays, schema=_QUARANTINE_ARROW)
+            batch = _arrow().quarantine_batch(self._set_aside)
             self._insert(self.tables.quarantine, batch, "SELECT * FROM {batch}")
             self._set_aside.clear()
 
@@ -167,7 +155,7 @@ class Landing:
     def _land(self) -> None:
         if not self._batch:
             return
-        batch = self._arrow()
+        batch = _arrow().text_batch(self._batch)
         names = [f"f{index}" for index in range(len(self.source.columns))]
         contract = self.contract
         converted = contract.converted(names, ["__row", PART_COLUMN], "{batch}")
@@ -179,14 +167,6 @@ class Landing:
         if landed < len(self._batch):
             self._explain(batch, converted)
         self._batch.clear()
-
-    def _arrow(self) -> pa.Table:
-        columns = list(zip(*(row.fields for _, row in self._batch), strict=True))
-        arrays = [pa.array(values, pa.string()) for values in columns]
-        names = [f"f{index}" for index in range(len(columns))]
-        parts = pa.array([part for part, _ in self._batch], pa.int32())
-        rows = pa.array(range(len(self._batch)), pa.int32())
-        return pa.table([*arrays, parts, rows], names=[*names, PART_COLUMN, "__row"])
 
     def _explain(self, batch: pa.Table, converted: str) -> None:
         """Set aside the rows of the batch that do not fit, each with the reason."""
@@ -212,3 +192,8 @@ class Landing:
             return self.cursor.execute(sql.replace("{batch}", quote(name))).fetchall()
         finally:
             self.cursor.unregister(name)
+
+
+def _arrow() -> ModuleType:
+    # Imported once rows come as text: with numpy it costs 0.2 s, and Parquet has no need of it.
+    return importlib.import_module("headrace.sources.batches")
