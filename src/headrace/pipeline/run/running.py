@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -36,6 +37,7 @@ from headrace.pipeline.run.outcomes import Built, CheckOutcome
 from headrace.pipeline.run.pace import Pace
 from headrace.pipeline.run.partitions import CellBuilder, Selected
 from headrace.pipeline.run.retrying import Patience, may_pass
+from headrace.pipeline.run.room import Room
 from headrace.pipeline.run.scheduling import Task, run_tasks
 from headrace.pipeline.run.storing import NewCell, Target
 from headrace.store.data import StoredCell
@@ -79,6 +81,7 @@ class _Run:
     stopped: set[str] = field(default_factory=set)
     reshaped: set[str] = field(default_factory=set)
     read: set[str] = field(default_factory=set)
+    room: Room = field(default_factory=Room)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def execute(self) -> Built:
@@ -161,7 +164,7 @@ class _Run:
         attempt = 1
         while True:
             try:
-                made = self._make(step, relation, again=attempt > 1)
+                made = self._made(step, relation, again=attempt > 1)
                 for version in made:
                     self._add(version)
                 break
@@ -216,6 +219,11 @@ class _Run:
             return False
         self.reshaped.add(relation.name)
         return True
+
+    def _made(self, step: PlannedStep, relation: Relation, *, again: bool) -> tuple[Version, ...]:
+        known = iter([again])
+        # Called twice, it takes up what it has stored the first time.
+        return self.room.work(lambda: self._make(step, relation, again=next(known, True)))
 
     def _make(self, step: PlannedStep, relation: Relation, *, again: bool) -> tuple[Version, ...]:
         """The table's next version, and for a source that of its quarantine.
@@ -293,7 +301,8 @@ class _Run:
         outcomes: list[CheckOutcome] = []
         for new, of_table in self._by_cells(checks):
             with self.engine.attached([new] if new else [], self.store.data_root):
-                outcomes += make_checks(self.engine, of_table, addresses, held_against)
+                make = partial(make_checks, self.engine, of_table, addresses, held_against)
+                outcomes += self.room.work(make)
         for outcome in outcomes:
             self._finish_check(outcome)
         return not any(outcome.stops_publish for outcome in outcomes)
