@@ -141,3 +141,21 @@ def test_a_damaged_file_is_refused_as_ever(tmp_path: Path) -> None:
     [failure] = shop.run().failures
     assert "data/a.parquet: it cannot be read as Parquet" in failure
     assert list((shop.root / ".headrace" / "store" / "staging").iterdir()) == []
+
+
+@pytest.mark.parametrize("days", [3, 20], ids=["read as they lie", "sorted first"])
+def test_days_that_look_back_read_theirs_from_a_file_in_any_order(
+    tmp_path: Path, days: int
+) -> None:
+    shop = project(tmp_path, BY_DAY)
+    header = "/*\npartition: {column: day, by: day}\nlookback: 1 day\n*/\n"
+    recent = "SELECT day, count(*) + sum(count(*)) OVER (ORDER BY day ROWS 1 PRECEDING) AS n"
+    shop.write("models/recent.sql", f"{header}{recent} FROM events GROUP BY day\n")
+    write_raw(shop.root, SELECT.replace("% 10", f"% {days}"))
+    run(shop)
+    of_a_day = ROWS // days
+    assert query(shop, "SELECT n, count(*) FROM recent GROUP BY n ORDER BY n") == [
+        (2 * of_a_day, 1),
+        (3 * of_a_day, days - 1),
+    ]
+    assert list((shop.root / ".headrace" / "store" / "staging").iterdir()) == []

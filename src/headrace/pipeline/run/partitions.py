@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from headrace.base.errors import ModelError
@@ -23,9 +23,13 @@ from headrace.pipeline.compile.graph import Locality, Relation
 from headrace.pipeline.plan.addresses import window
 from headrace.pipeline.plan.plans import Cells, NamedCell
 from headrace.pipeline.run.pace import Pace
+from headrace.pipeline.run.sorting import in_order
 from headrace.pipeline.run.storing import NewCell, Target
 from headrace.store.data import StoredCell
 from headrace.store.store import Store
+
+# Of partitions that are read one by one, from so many on it pays to sort the rows of all first.
+_MANY = 16
 
 Selected: TypeAlias = AbstractContextManager[tuple[str, Schema]]
 """A SELECT of a model's rows and their columns, for as long as the `with` statement lasts."""
@@ -59,9 +63,13 @@ class CellBuilder:
         """
         index = _indexed(self.inputs, self._locality, self._split)
         for cells in _portions(missing, index, self.pace.rows_at_once):
-            yield from (
-                self._one_by_one(cells, index) if self.one_by_one else self._at_once(cells, index)
-            )
+            if not self.one_by_one:
+                yield from self._at_once(cells, index)
+            elif len(cells) < _MANY:
+                yield from self.one_after_the_other(cells)
+            else:
+                with in_order(self.engine, self.store, self._needed(cells, index)) as inputs:
+                    yield from replace(self, inputs=inputs).one_after_the_other(cells)
 
     @property
     def _split(self) -> Split:
@@ -74,12 +82,12 @@ class CellBuilder:
         return self.relation.locality
 
     def _at_once(self, cells: Cells, index: _Index) -> list[StoredCell]:
-        labels = [cell.partition or "" for cell in cells]
-        with self._reading(labels, index), self.select() as (sql, schema):
+        with self._reading(cells, index), self.select() as (sql, schema):
             return self._keep(sql, schema, cells)
 
-    def _one_by_one(self, cells: Cells, index: _Index) -> Iterator[StoredCell]:
+    def one_after_the_other(self, cells: Cells) -> Iterator[StoredCell]:
         """Gather the rows of one partition after the other; from time to time, store them."""
+        index = _indexed(self.inputs, self._locality, self._split)
         found: Schema | None = None
         ready: list[NamedCell] = []
         until = time.monotonic() + self.pace.seconds_at_once
@@ -101,7 +109,7 @@ class CellBuilder:
     ) -> Schema:
         """Add the rows of one partition to those gathered, or begin with them; their columns."""
         cursor, label = self.engine.cursor(), cell.partition or ""
-        with self._reading([label], index), self.select() as (sql, schema):
+        with self._reading((cell,), index), self.select() as (sql, schema):
             self._require_same(found, schema, label)
             if anew:
                 columns = "".join(f"{quote(each.name)} {each.type}, " for each in schema)
@@ -130,17 +138,23 @@ class CellBuilder:
     def _gathered(self) -> str:
         return quote(f"__cells_{self.relation.name}")
 
-    def _reading(self, labels: Sequence[str], index: _Index) -> AbstractContextManager[None]:
+    def _reading(self, cells: Cells, index: _Index) -> AbstractContextManager[None]:
         """Let the inputs hold only what the given cells need."""
+        return self.engine.attached(self._needed(cells, index).values(), self.store.data_root)
+
+    def _needed(self, cells: Cells, index: _Index) -> dict[str, Version]:
+        """Input -> its version, with only what the given cells need."""
         wanted = {
-            each for label in labels for each in window(label, self._split, self._locality.lookback)
+            each
+            for cell in cells
+            for each in window(cell.partition or "", self._split, self._locality.lookback)
         }
-        needed = {
-            name: [cell for each in sorted(wanted) for cell in cells.get(each, ())]
-            for name, cells in index.items()
+        return {
+            name: self.inputs[name].only(
+                [cell for each in sorted(wanted) for cell in held.get(each, ())]
+            )
+            for name, held in index.items()
         }
-        restricted = [self.inputs[name].only(cells) for name, cells in needed.items()]
-        return self.engine.attached(restricted, self.store.data_root)
 
     def _keep(self, sql: str, schema: Schema, cells: Cells) -> list[StoredCell]:
         self._require_columns(schema)
