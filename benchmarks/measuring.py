@@ -26,8 +26,10 @@ class Cost:
 def run(command: Sequence[str], folder: Path) -> Cost:
     """Run a command to its end in `folder` and say what it cost; an exit code but 0 raises."""
     started = time.monotonic()
+    # As it is installed: Python would otherwise compile every module anew in every process.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     process = subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.monotonic() - started
@@ -40,12 +42,29 @@ def run(command: Sequence[str], folder: Path) -> Cost:
     return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * 1024)
 
 
-def median(measure: Callable[[], Cost], times: int) -> Cost:
-    """The median of each figure over `times` measurements, after one that does not count."""
-    measure()
+def median(measure: Callable[[], Cost], times: int, *, warm: bool = True) -> Cost:
+    """The median of each figure over `times` measurements; if `warm`, after one that is not one."""
+    if warm:
+        measure()
     costs = [measure() for _ in range(times)]
     return Cost(
         statistics.median(cost.cpu_seconds for cost in costs),
         statistics.median(cost.wall_seconds for cost in costs),
         int(statistics.median(cost.memory_bytes for cost in costs)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table."""
+
+    workload: str
+    cost: Cost
+    limit: str = ""
+    kept: bool = True
+
+    def __str__(self) -> str:
+        return (
+            f"| {self.workload} | {self.cost.cpu_seconds:.2f} | {self.cost.wall_seconds:.2f} |"
+            f" {self.cost.memory_bytes / 1e6:.0f} | {self.limit} | {'yes' if self.kept else 'NO'} |"
+        )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -40,12 +42,27 @@ def _joining(inputs: list[str]) -> str:
     return f"SELECT t0.id AS id, ({total}) % 1000003 AS v, t0.k AS k FROM {inputs[0]} AS t0{joins}"
 
 
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Text files in `folder`, by their paths."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def write_parquet(path: Path, select: str) -> None:
+    """The rows of a SELECT as a Parquet file, written by a process of its own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    copy = f"COPY ({select}) TO '{path}' (FORMAT parquet)"
+    command = [sys.executable, "-c", f"import duckdb; duckdb.execute({copy!r})"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
 def write_project(folder: Path, models: Mapping[str, str]) -> None:
     """A project of SQL models in `folder`."""
-    (folder / "models").mkdir(parents=True)
-    (folder / "headrace.toml").write_text('name = "bench"\n')
-    for name, sql in models.items():
-        (folder / "models" / f"{name}.sql").write_text(sql + "\n")
+    files = {"headrace.toml": 'name = "bench"\n'}
+    files |= {f"models/{name}.sql": f"{sql}\n" for name, sql in models.items()}
+    write_files(folder, files)
 
 
 def write_growing_project(folder: Path, count: int) -> None:

@@ -11,25 +11,30 @@ from headrace.pipeline.compile.trees import Node, line_and_column, location, wal
 
 def volatile_functions(text: str, tree: Node) -> tuple[VolatileUse, ...]:
     """The functions of clock and dice that are written with parentheses."""
-    unnamed = _unnamed(tree)
+    found = [(node, name) for node in walk(tree) if (name := _function(node))]
+    # Most queries have none: what is named is looked for only then.
+    unnamed = _unnamed(tree) if found else set()
     return tuple(
         _use(text, node, name, "" if name == "age" or id(node) not in unnamed else f"{name}()")
-        for node in walk(tree)
-        if (name := _function(node))
+        for node, name in found
     )
 
 
 def volatile_names(text: str, tree: Node, unresolved: Iterable[Node]) -> tuple[VolatileUse, ...]:
     """The names among `unresolved` column references that are functions of the clock."""
-    unnamed = _unnamed(tree)
-    found: dict[int, VolatileUse] = {}
-    for node in unresolved:
+    # By their ids: the tracer may come to one reference by two ways.
+    found = {
+        id(node): node
+        for node in unresolved
+        if len(node["column_names"]) == 1 and node["column_names"][0].lower() in BARE_CLOCK
+    }
+    unnamed = _unnamed(tree) if found else set()
+    uses = []
+    for node in found.values():
         written = node["column_names"][0]
-        if len(node["column_names"]) == 1 and written.lower() in BARE_CLOCK:
-            name = written if id(node) in unnamed else ""
-            # The tracer may come to one reference by two ways.
-            found[id(node)] = _use(text, node, written.lower(), name)
-    return tuple(found.values())
+        name = written if id(node) in unnamed else ""
+        uses.append(_use(text, node, written.lower(), name))
+    return tuple(uses)
 
 
 def _function(node: Node) -> str:
