@@ -83,9 +83,9 @@ def model_reasons(
 
 def begun_reasons(published: Version | None, cells: Cells, missing: Cells) -> Iterator[str]:
     """What else there is to say of a model, some of whose cells are built and not published."""
-    shown = {cell.address for cell in published.cells} if published else set()
-    lacking = {cell.address for cell in missing}
-    begun = sum(1 for cell in cells if cell.address not in shown | lacking)
+    expected = {cell.address for cell in missing}
+    expected |= {cell.address for cell in published.cells} if published else set()
+    begun = sum(1 for cell in cells if cell.address not in expected)
     if begun:
         yield f"{begun:,} of {_counted(len(cells), 'cell')} an earlier run has built already"
 

@@ -89,7 +89,7 @@ def volume_results(
 
 
 def _not_empty(relation: Relation, version: Version, before: Version | None) -> CheckResult:
-    had = before.rows if before and before.address != version.address else 0
+    had = before.rows if before else 0
     emptied = had > 0 and version.rows == 0
     return CheckResult(
         address=address("not empty", relation.name, version.address),
