@@ -140,7 +140,10 @@ def write_tpch_program(path: Path, raw: Path, out: Path) -> None:
     statements = [reading.format(name, raw / f"{name}.parquet") for name in SOURCES]
     for name, sql in MODELS.items():
         target = out / f"{name}.parquet"
-        statements.append(f"COPY ({sql}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+        statements.append(
+            f"COPY ({sql}) TO '{target}'"
+            " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"  # as we write it
+        )
         statements.append(reading.format(name, target))
     path.write_text(
         "import duckdb\n"
