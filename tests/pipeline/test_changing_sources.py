@@ -383,3 +383,20 @@ def test_a_model_over_a_model_of_the_key_and_a_plain_table_is_built_in_parts(sho
     shop.write("shops.csv", "shop,street\na,East\nb,South\n")
     assert shop.run().failures == ()
     assert len(parts(shop, "placed") - before) == len(before)
+
+
+def test_a_row_without_a_derived_cursor_is_refused_and_not_dropped(shop: Shop) -> None:
+    taken = "CAST(regexp_extract($file, '[0-9]+') AS INT)"
+    dated = f'{SNAPSHOT}history: true\ncursor: taken\nderive: {{taken: "{taken}"}}\n'
+    shop.write("sources/customers.yaml", dated)
+    shop.write("data/10.csv", snapshot_of({1: "Oslo"}))
+    assert shop.run().failures == ()
+    shop.write("data/final.csv", snapshot_of({1: "Rome", 2: "Rome"}))
+    assert shop.run().failures == (
+        (
+            "customers__landed: sources/customers.yaml:1: data/final.csv: 2 of its rows have no"
+            " customers.taken, which is derived; expected a value in each; give what it derives"
+            " from the rule `not_null`, or name the file as the expression expects"
+        ),
+    )
+    assert rows(shop, "customers") == [(1, "a", "Oslo", 10)]

@@ -103,6 +103,8 @@ def _moved(relation: Relation, published: Version, *, told: bool) -> Iterator[st
             yield f"the {volatile} changed ({before} -> {relation.moment})"
         elif not told:
             yield f"the {volatile}, or what `volatile` says, changed"
+    elif not told and relation.split is not None:
+        yield "an earlier run has left some of its cells as they were, or out"
     elif not told:
         yield "what `volatile` says changed"
 

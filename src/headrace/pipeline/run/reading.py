@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headrace.base.declarations import Source
+from headrace.base.errors import SourceError
 from headrace.base.names import quote
 from headrace.base.partitions import BUCKETS, Split
 from headrace.base.tables import PART_COLUMN, Batch, RawFile, Version
@@ -56,6 +57,7 @@ def build_source(
     others = [file for file in files.unread if file not in copied]
     outcomes = read_files(engine, root, declaration, others, rows, aside)
     _derive(engine, source, rows, outcomes)
+    _require_derived(engine, source, rows, outcomes)
     # The quarantine first: a file counts as read once its cell of the source is recorded.
     target = Target(engine, store, quarantine.name, known_schema(quarantine))
     set_aside = _keep_aside(target, aside, addresses, outcomes, copies)
@@ -113,6 +115,33 @@ def _derive(
             engine.cursor().execute(
                 f"{update} WHERE {PART_COLUMN} = {outcome.part} AND ${FILE_PARAMETER} IS NOT NULL",
                 {FILE_PARAMETER: outcome.file.path},
+            )
+
+
+def _require_derived(
+    engine: DuckDBEngine, source: Relation, rows: str, outcomes: Sequence[FileOutcome]
+) -> None:
+    """Make sure that no row lacks the key or the cursor, where these are derived.
+
+    Raises:
+        SourceError: one does; nobody could say which row of a key holds.
+    """
+    declaration = source.declaration
+    assert isinstance(declaration, Source)
+    needed = {each.lower() for each in (*declaration.key, declaration.cursor)}
+    for column in declaration.derive:
+        if not declaration.cursor or column.name.lower() not in needed:
+            continue
+        lacking = engine.cursor().execute(
+            f"SELECT {PART_COLUMN}, count(*) FROM {quote(rows)}"
+            f" WHERE {quote(column.name)} IS NULL GROUP BY 1 ORDER BY 1 LIMIT 1"
+        )
+        for part, count in lacking.fetchall():
+            raise SourceError(
+                f"{outcomes[part].file.path}: {count:,} of its rows have no"
+                f" {declaration.name}.{column.name}, which is derived; expected a value in each;"
+                " give what it derives from the rule `not_null`, or name the file as the expression"
+                " expects"
             )
 
 
