@@ -22,7 +22,8 @@ FORMAT = 1
 class Parameter:
     """One parameter of an endpoint; `type` is DuckDB's spelling.
 
-    A parameter without `required` has `default`, which may be None (SQL NULL).
+    A parameter without `required` has `default`, which may be None (SQL NULL). `column` is the
+    "table.column" that it is compared with first; "" when it is compared with none.
     """
 
     name: str
@@ -35,6 +36,93 @@ class Parameter:
     enum: tuple[Value, ...] = ()
     pattern: str = ""
     description: str = ""
+    column: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPart:
+    """One component of the keys of a keyed copy; `type` is DuckDB's spelling.
+
+    `descending` and `nulls_first` are as in ORDER BY.
+    """
+
+    type: str
+    descending: bool = False
+    nulls_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One end of a range: the value of `parameter`, itself within the range if `inclusive`."""
+
+    parameter: str
+    inclusive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RollupField:
+    """One field of a rolled-up answer.
+
+    Attributes:
+        function: "group" for a column of the GROUP BY, else how its partial results are merged.
+        column: of a group, its number among the groups; else the number of its first partial
+            result: that of an "avg" is a sum, which its count follows.
+        type: of the field, in DuckDB's spelling.
+    """
+
+    function: Literal["group", "sum", "count", "min", "max", "avg"]
+    column: int
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """Groups within a range that the groups themselves do not tell: partial results are merged.
+
+    Attributes:
+        groups: the columns of the GROUP BY, in the order by which the answer is sorted.
+        fields: of the answer, in order.
+        monotone: whether the first group never decreases while the ranged key part grows, as
+            `date_trunc('month', day)` with `day`.
+    """
+
+    groups: tuple[KeyPart, ...]
+    fields: tuple[RollupField, ...]
+    monotone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedQuery:
+    """How an endpoint is answered from a keyed copy: an ordered list of its rows, found by key.
+
+    Attributes:
+        sql: one SELECT without parameters that gives what the copy holds: a column `k0`, `k1`, …
+            for each part of the key, then the endpoint's fields under their own names. No row has
+            a NULL in a part that is compared. Of a rollup, the columns are the parts of the key,
+            then the groups `g0`, …, then the partial results `m0`, …; one row for each
+            combination of parts and groups.
+        key: the parts of the key, in order; an answer is sorted by them.
+        equal: the parameters that the first parts are equal to, in order.
+        low, high: the range of the part after those.
+        reverse: whether the answer is in the opposite order of the keys.
+        limit, offset: the query's own: a number, or the name of a parameter; None without one.
+        by_cell: the one table whose cells give their rows each for itself; "" when a changed cell
+            may change any row.
+        lone: whether there is one row even when no key matches, as of an aggregate without groups.
+        rollup: how partial results become rows; None when the copy holds rows.
+    """
+
+    sql: str
+    key: tuple[KeyPart, ...]
+    equal: tuple[str, ...] = ()
+    low: Bound | None = None
+    high: Bound | None = None
+    reverse: bool = False
+    limit: int | str | None = None
+    offset: int | str | None = None
+    by_cell: str = ""
+    lone: bool = False
+    rollup: Rollup | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +137,17 @@ class EndpointContract:
         columns: the response's fields, in order.
         limit, max_limit: rows in an answer by default and at most; both 0 when the query has a
             `$limit` parameter of its own.
-        access_path: "columnar".
+        access_path: "cache" when there are few different answers, so that all of them are kept;
+            "keyed" when `keyed` says how; else "columnar".
         reason: why this access path, for `headrace explain`.
+        advice: what would have to change for a faster one; "" when nothing is known.
         lineage: field -> the "table.column" names of sources that it derives from.
         version: of the contract; `path` begins with `/v2` when it is 2, and so on.
         deprecated: the ISO date from which users should go elsewhere; "" for none.
         sunset: the ISO date from which it may be gone; "" for none.
+        keyed: the keyed copy that answers it; None when its shape allows none.
+        filters: fields that a client may filter by.
+        sorts: fields that a client may sort by.
     """
 
     name: str
@@ -66,14 +159,18 @@ class EndpointContract:
     columns: Schema
     limit: int
     max_limit: int
-    access_path: str = "columnar"
+    access_path: Literal["cache", "keyed", "columnar"] = "columnar"
     reason: str = ""
+    advice: str = ""
     description: str = ""
     lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
     version: int = 1
     deprecated: str = ""
     sunset: str = ""
+    keyed: KeyedQuery | None = None
+    filters: tuple[str, ...] = ()
+    sorts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
