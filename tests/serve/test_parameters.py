@@ -54,18 +54,23 @@ def test_values_are_typed_and_defaults_filled_in() -> None:
     values = read(ParameterReader.of(BY_STORE), "limit=7&offset=3", store_id="12")
     assert (values.limit, values.offset) == (7, 3)
     assert values.bound["store_id"] == 12
-    assert values.canonical == {
-        "store_id": "12",
-        "since": "2024-01-01",
-        "limit": "7",
-        "offset": "3",
-    }
+    assert values.key == "2:1210:2024-01-011:71:3"
 
 
 def test_a_default_and_the_same_value_given_are_one() -> None:
     reader = ParameterReader.of(BY_STORE)
     given = read(reader, "since=2024-01-01&offset=0", store_id="1")
-    assert given.canonical == read(reader, store_id="1").canonical
+    assert given.key == read(reader, store_id="1").key
+
+
+def test_other_values_give_another_key_however_they_are_cut() -> None:
+    reader = reader_of(
+        Parameter("a", "query", "VARCHAR[]", required=False),
+        Parameter("b", "query", "VARCHAR", required=False),
+    )
+    queries = ["", "a=", "a=x&a=y", "a=xy", "a=x&b=y", "b=xy", "b=x1:y", "a=x1:y", "b=-", "a=-"]
+    keys = [read(reader, query).key for query in queries]
+    assert len(set(keys)) == len(queries)
 
 
 def test_a_missing_parameter_says_what_it_must_be() -> None:

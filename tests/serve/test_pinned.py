@@ -13,7 +13,7 @@ from headrace.base.errors import NotFound
 from headrace.base.tables import Column, Version
 from headrace.engines.duckdb import DuckDBEngine
 from headrace.serve import ServeSettings, Service
-from headrace.serve.editions import Kit
+from headrace.serve.kit import Kit
 from headrace.serve.pinned import Pinned, Unpublished
 from headrace.store.snapshots import EndpointContract, Manifest
 

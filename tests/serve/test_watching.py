@@ -12,7 +12,7 @@ import pytest
 
 from headrace.base.clock import SetClock
 from headrace.serve import ServeSettings, create_app
-from headrace.serve.editions import Kit
+from headrace.serve.kit import Kit
 from headrace.serve.watching import Watcher
 from tests.serve.conftest import Serve
 from tests.serve.serving import serving

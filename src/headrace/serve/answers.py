@@ -12,15 +12,36 @@ Headers: TypeAlias = "list[tuple[bytes, bytes]]"
 Piece: TypeAlias = "tuple[bytes, bool]"
 """Some bytes of a body, and whether they are the last."""
 
-_BODILESS = frozenset([204, 304])
+BODILESS = frozenset([204, 304])
+
+
+def encoded(headers: Mapping[str, str]) -> Headers:
+    """Headers as bytes; what Latin-1 has not becomes `?`."""
+    return [
+        (name.lower().encode("latin-1"), value.encode("latin-1", "replace"))
+        for name, value in headers.items()
+    ]
+
+
+class Head:
+    """Headers that many answers share, as ASGI wants them and as they go over the wire."""
+
+    __slots__ = ("lines", "pairs")
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self.pairs: Headers = encoded(headers)
+        self.lines = b"".join(b"%s: %s\r\n" % pair for pair in self.pairs)
+
+
+NO_HEAD = Head({})
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What goes back to the client: `body`, and after it what `more` gives until its last piece.
 
-    `headers` are those that this answer adds; Content-Length is set when the body is whole.
-    `close` is to be called when no more pieces will be asked for.
+    `headers` are those that this answer adds to `head`; Content-Length is set when the body is
+    whole. `close` is to be called when no more pieces will be asked for.
     """
 
     status: int
@@ -28,6 +49,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     more: Callable[[], Awaitable[Piece]] | None = None
     close: Callable[[], None] | None = None
+    head: Head = NO_HEAD
 
 
 async def send_answer(answer: Answer, method: str, send: Send) -> None:
@@ -35,7 +57,7 @@ async def send_answer(answer: Answer, method: str, send: Send) -> None:
     start: Message = {
         "type": "http.response.start",
         "status": answer.status,
-        "headers": _encoded(answer),
+        "headers": headers_of(answer),
     }
     try:
         await send(start)
@@ -58,17 +80,15 @@ async def _send_body(answer: Answer, send: Send) -> None:
         await send({"type": "http.response.body", "body": body, "more_body": not last})
 
 
-def _encoded(answer: Answer) -> Headers:
-    headers = [
-        (name.lower().encode("latin-1"), value.encode("latin-1", "replace"))
-        for name, value in answer.headers.items()
-    ]
-    if answer.more is None and answer.status not in _BODILESS:
+def headers_of(answer: Answer) -> Headers:
+    """All headers of an answer, as ASGI wants them."""
+    headers = answer.head.pairs + encoded(answer.headers)
+    if answer.more is None and answer.status not in BODILESS:
         headers.append((b"content-length", str(len(answer.body)).encode()))
     return headers
 
 
 def request_header(scope: Scope, name: bytes) -> str:
     """A request's header; several of one name are joined by commas; "" when there is none."""
-    found: list[tuple[bytes, bytes]] = scope["headers"]
+    found: Headers = scope["headers"]
     return ", ".join(value.decode("latin-1") for each, value in found if each == name)

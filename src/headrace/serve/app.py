@@ -15,9 +15,11 @@ from starlette.types import Message, Receive, Scope, Send
 from headrace.serve.answers import Answer, Headers, request_header, send_answer
 from headrace.serve.counting import AccessCounts
 from headrace.serve.dependencies import SCOPE_KEY
-from headrace.serve.editions import Edition, Kit
+from headrace.serve.editions import Edition
 from headrace.serve.endpoints import Request
 from headrace.serve.formats import Format
+from headrace.serve.hot_path import Hot, HotPath
+from headrace.serve.kit import Kit
 from headrace.serve.parameters import parse_query
 from headrace.serve.pinned import Pinned
 from headrace.serve.problems import (
@@ -62,11 +64,12 @@ class Service:
     def __init__(self, kit: Kit, watcher: Watcher | Pinned) -> None:
         """Use `create_app`; over a `Pinned` one, it serves what is in memory."""
         self.settings = kit.settings
-        self._draining = False
+        self.draining = False
         self._workers = kit.workers
         self._formats = kit.formats
         self._watcher = watcher
         self._counts = kit.counts
+        self.hot_path = HotPath(watcher, kit.formats, kit.settings)
         self._system = {"/livez": self._live, "/readyz": self._ready}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,7 +77,11 @@ class Service:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
-            await self._guarded(scope, receive, send)
+            hot = None if self.draining else self._hot(scope)
+            if hot is None:
+                await self._guarded(scope, receive, send)
+            else:
+                await _send_hot(hot, scope["method"], send)
         else:
             await send({"type": "websocket.close", "code": 1000})
 
@@ -84,7 +91,7 @@ class Service:
 
     def drain(self) -> None:
         """Close every connection after its answer, and be ready no more, from now on."""
-        self._draining = True
+        self.draining = True
 
     def close(self) -> None:
         """Stop following the environment, record the calls, and give everything back."""
@@ -110,10 +117,20 @@ class Service:
 
     # One request
 
+    def _hot(self, scope: Scope) -> Hot | None:
+        """The answer that is there already; never raises: what is unusual is slow."""
+        try:
+            return self.hot_path.answer(
+                scope["method"], _raw_path(scope), scope["query_string"], scope["headers"]
+            )
+        # The slow path meets it again, where every failure becomes an answer.
+        except Exception:  # noqa: BLE001
+            return None
+
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The outermost edge of a request: whatever is raised becomes an answer without insides."""
         sender = _Sender(send)
-        if self._draining:
+        if self.draining:
             sender.headers.append((b"connection", b"close"))
         try:
             self._require_size(scope)
@@ -167,14 +184,16 @@ class Service:
                 return None
             return not_allowed(_ALLOWED)
         sender.headers.extend(found.target.notice.headers(found.parameters))
-        request = Request(
-            path=found.parameters,
-            query=parse_query(scope["query_string"]),
-            format=form or self._negotiated(scope),
-            none_match=request_header(scope, b"if-none-match"),
-            gone=_leaving(receive),
+        endpoint = found.target.endpoint
+        asked = endpoint.asked(
+            Request(
+                found.parameters,
+                parse_query(scope["query_string"]),
+                form or self._negotiated(scope),
+            )
         )
-        answer = await found.target.endpoint.answer(request)
+        ready = endpoint.ready(asked, request_header(scope, b"if-none-match"))
+        answer = ready.answer() if ready else await endpoint.answer(asked, _leaving(receive))
         # What was refused was raised: this is a 200 or a 304.
         found.target.calls.total += 1
         return answer
@@ -215,19 +234,26 @@ class Service:
 
     def _ready(self) -> Answer:
         number, failure = self._watcher.number, self._watcher.failure
-        is_ready = bool(number) and not self._draining
+        is_ready = bool(number) and not self.draining
         report: dict[str, object] = {
             "status": "ready" if is_ready else "not ready",
             "environment": self._watcher.environment,
             "snapshot": number or None,
         }
-        if self._draining:
+        if self.draining:
             report["reason"] = "the server is shutting down"
         elif failure is not None:
             report["reason"] = failure.public
         elif not number:
             report["reason"] = "no snapshot is loaded yet"
         return Answer(200 if is_ready else 503, msgspec.json.encode(report), _JSON)
+
+
+async def _send_hot(hot: Hot, method: str, send: Send) -> None:
+    status, head, _, _, body = hot.ready
+    headers = [*head.pairs, *hot.varying()]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
 
 
 class _Sender:

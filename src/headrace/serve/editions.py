@@ -3,54 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 import msgspec
 from fastapi import FastAPI
 
-from headrace.base.clock import Clock
+from headrace.serve.answers import Headers
 from headrace.serve.columnar import SnapshotReader
-from headrace.serve.counting import AccessCounts, Calls
+from headrace.serve.counting import Calls
 from headrace.serve.dependencies import SnapshotView
-from headrace.serve.endpoints import CompiledEndpoint
-from headrace.serve.formats import Formats, formats
+from headrace.serve.endpoints import Asked, CompiledEndpoint
 from headrace.serve.index import Index
+from headrace.serve.kit import Kit
 from headrace.serve.openapi import openapi
 from headrace.serve.routes import Routes
-from headrace.serve.settings import ServeSettings
 from headrace.serve.user_routers import CodeStore, UserCode, load_user_code
 from headrace.serve.versions import Notice
-from headrace.serve.workers import Workers
 from headrace.store.snapshots import Ref
 from headrace.store.store import Store
 
 
-@dataclass(frozen=True, slots=True)
-class Kit:
-    """What every edition of one service shares."""
+class Target(NamedTuple):
+    """What a request's line and Accept header lead to in an edition."""
 
-    clock: Clock
-    settings: ServeSettings
-    workers: Workers
-    formats: Formats
-    counts: AccessCounts
-
-    @classmethod
-    def make(cls, clock: Clock, settings: ServeSettings, counts: AccessCounts | None = None) -> Kit:
-        """The kit of a service with these settings; without `counts` no call goes on record."""
-        workers = Workers(
-            threads=settings.workers,
-            queue=settings.queue,
-            deadline_seconds=settings.deadline_seconds,
-        )
-        return cls(
-            clock,
-            settings,
-            workers,
-            formats(csv_formula_guard=settings.csv_formula_guard),
-            counts or AccessCounts(None, "", settings.count_seconds),
-        )
+    served: Served
+    asked: Asked
+    notice: Headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +69,7 @@ class Edition:
     lease: Pin
     _code: UserCode
     holds: int = 0
+    targets: dict[tuple[bytes, bytes, bytes], Target] = field(default_factory=dict)
 
     @classmethod
     def open(cls, kit: Kit, store: Store, ref: Ref) -> Edition:
@@ -130,9 +110,7 @@ class Edition:
             Exception: what the user's code raises when it is imported.
         """
         manifest = reader.snapshot.manifest
-        endpoints = [
-            CompiledEndpoint(each, reader, kit.workers, kit.clock) for each in manifest.endpoints
-        ]
+        endpoints = [CompiledEndpoint(each, reader, kit) for each in manifest.endpoints]
         for each in endpoints:
             each.warm()
         routes = Routes(

@@ -5,30 +5,44 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from hashlib import blake2b
+from typing import NamedTuple, Protocol
 
 import duckdb
 
-from headrace.base.clock import Clock, parse_time
+from headrace.base.clock import parse_time
 from headrace.base.errors import UsageError
 from headrace.base.hashing import address
-from headrace.serve.answers import Answer, Piece
+from headrace.serve.answers import Answer, Head, Piece
+from headrace.serve.cache import Entry
 from headrace.serve.columnar import RowStream, SnapshotReader, one_select, require_one_select
 from headrace.serve.formats import Format
+from headrace.serve.kit import Kit
 from headrace.serve.parameters import LIMIT, OFFSET, ParameterReader, Values
 from headrace.serve.problems import Refused, internal, new_instance, problem, unavailable
-from headrace.serve.workers import Busy, ClientGone, TooSlow, Workers
+from headrace.serve.workers import Busy, ClientGone, TooSlow
 from headrace.store.snapshots import EndpointContract, Snapshot
 
 _LOG = logging.getLogger("headrace.serve")
 
 # Part of every ETag: to be raised whenever the same rows are written otherwise than before.
-_ENCODING = 1
+_ENCODING = 2
 _PIECE_ROWS = 2048
+_SHARED_SECONDS = 24 * 3600.0
 # What DuckDB raises when a value does not fit the query: a bad pattern, a sum out of range.
 _REFUSALS = (duckdb.DataError, duckdb.InvalidInputException)
+_UNFIT = 422
+
+
+class KeyedRows(Protocol):
+    """Rows of an endpoint, found by key."""
+
+    def rows(self, bound: Mapping[str, object], limit: int, offset: int) -> list[bytes]:
+        """Each row as a JSON object; `bound` has every parameter, `limit` 0 is all rows."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +53,50 @@ class Request:
         path: parameter -> text, from the route.
         query: (parameter, text) pairs of the URL, in order.
         format: of the answer.
-        none_match: the If-None-Match header, "" when there is none.
-        gone: returns when the client has left.
     """
 
     path: Mapping[str, str]
     query: Sequence[tuple[str, str]]
     format: Format
-    none_match: str
-    gone: Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that fits its endpoint; `path` is the endpoint's template.
+
+    `tag` names all that the answer depends on.
+    """
+
+    path: str
+    request: Request
+    values: Values
+    tag: str
+
+
+class Ready(NamedTuple):
+    """An answer that needs no waiting; `tag` and `age_seconds` become headers."""
+
+    status: int
+    head: Head
+    tag: str
+    age_seconds: int
+    body: bytes
+
+    def answer(self) -> Answer:
+        """The same as any other answer."""
+        headers = {"ETag": self.tag, "X-Data-Age": str(self.age_seconds)}
+        return Answer(self.status, self.body, headers, head=self.head)
 
 
 class CompiledEndpoint:
     """One endpoint over one snapshot."""
 
     def __init__(
-        self, contract: EndpointContract, reader: SnapshotReader, workers: Workers, clock: Clock
+        self,
+        contract: EndpointContract,
+        reader: SnapshotReader,
+        kit: Kit,
+        keyed: KeyedRows | None = None,
     ) -> None:
         """Prepare all that does not depend on the request.
 
@@ -63,15 +105,18 @@ class CompiledEndpoint:
             ValueError: a parameter's default or bound is no value of its type.
         """
         self.contract = contract
+        self.keyed = keyed
         self._reader = reader
-        self._workers = workers
-        self._clock = clock
+        self._kit = kit
+        self._cache = kit.cache
         self._parameters = ParameterReader.of(contract)
         self._used = require_one_select(contract.sql)
         self._statement = one_select(paged_sql(contract))
         self._names = [column.name for column in contract.columns]
         self._content = content_of(contract, reader.snapshot)
         self._loaded_at = newest_load(contract, reader.snapshot)
+        self._unchanged = Head(self._fixed())
+        self._heads = {form: self._head(form) for form in kit.formats.offered}
 
     def warm(self) -> None:
         """Bind the query once: what cannot be answered is found out before anybody asks.
@@ -92,59 +137,140 @@ class CompiledEndpoint:
         finally:
             stream.close()
 
-    async def answer(self, request: Request) -> Answer:
-        """The answer to a GET or HEAD.
+    def asked(self, request: Request) -> Asked:
+        """A request, read.
 
         Raises:
-            Refused: the parameters do not fit, or the query cannot be answered now.
-            ClientGone: nobody waits for the answer.
+            Refused: 422, the parameters do not fit.
         """
         values = self._parameters.read(request.path, request.query)
-        tag = self._tag(values, request.format)
-        headers = {
-            "ETag": tag,
-            "X-Snapshot": str(self._reader.ref.number),
-            "X-Data-Age": str(self._age_seconds()),
-            # Any cache may keep the answer, and asks whether it is still the one: a publish that
-            # touches none of its tables leaves the tag as it was.
-            "Cache-Control": "public, no-cache",
-            "Vary": "Accept",
-        }
-        if matches(request.none_match, tag):
-            return Answer(304, headers=headers)
-        headers["Content-Type"] = request.format.content_type
-        if request.format.ending == "csv":
-            headers["Content-Disposition"] = f'attachment; filename="{self.contract.name}.csv"'
-        return await self._run(values, request, headers)
+        text = f"{_ENCODING} {self._content} {request.format!r} {values.key}"
+        digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        return Asked(self.contract.path, request, values, f'W/"{digest}"')
 
-    async def _run(self, values: Values, request: Request, headers: Mapping[str, str]) -> Answer:
-        stream = self._reader.query(self._statement, self._bound(values))
-        body = Body(stream, request.format, self._names)
-        more = partial(self._workers.run, body.next, stream, request.gone)
+    def ready(self, asked: Asked, none_match: str) -> Ready | None:
+        """The answer to a GET or HEAD, if it can be had without waiting.
+
+        Args:
+            asked: by this endpoint.
+            none_match: the If-None-Match header, "" when there is none.
+
+        Raises:
+            Refused: the query cannot be computed with these parameters.
+        """
+        if none_match and matches(none_match, asked.tag):
+            return Ready(304, self._unchanged, asked.tag, self._age_seconds(), b"")
+        if self.keyed is not None and asked.request.format.ending == "json":
+            values = asked.values
+            rows = self.keyed.rows(values.bound, values.limit, values.offset)
+            return self._whole(asked, b"[" + b",".join(rows) + b"]\n")
+        entry = self._cache.get(asked.tag)
+        return None if entry is None else self._known(asked, entry)
+
+    async def answer(self, asked: Asked, gone: Callable[[], Awaitable[None]]) -> Answer:
+        """The answer to a GET or HEAD that is not `ready`; of equal questions, one is asked.
+
+        Args:
+            asked: by this endpoint.
+            gone: returns when the client has left.
+
+        Raises:
+            Refused: the query cannot be answered, or not now.
+            ClientGone: nobody waits for the answer.
+        """
+        entry = await self._kit.flights.join(asked.tag)
+        if entry is not None:
+            return self._known(asked, entry).answer()
+        flight = self._kit.flights.lead(asked.tag)
+        try:
+            answer = await self._shared(asked) or await self._run(asked, gone)
+        except Refused as refused:
+            flight.land(refused)
+            raise
+        except BaseException:
+            flight.land("again")
+            raise
+        flight.land("alone" if answer.more else Entry(answer.body, asked))
+        return answer
+
+    def fill(self, asked: Asked) -> None:
+        """Have the answer in the cache before anybody asks for it; blocks.
+
+        Raises:
+            duckdb.Error: the query failed, or was interrupted.
+        """
+        if self.keyed is not None or self._cache.has(asked.tag):
+            return
+        body, size_bytes, last = self._body(asked), 0, False
+        pieces: list[bytes] = []
+        try:
+            while not last and size_bytes <= self._cache.largest_bytes:
+                piece, last = body.next()
+                pieces.append(piece)
+                size_bytes += len(piece)
+        finally:
+            body.close()
+        if last:
+            self._cache.put(asked.tag, Entry(b"".join(pieces), asked))
+
+    async def _shared(self, asked: Asked) -> Answer | None:
+        """The answer that another process has made."""
+        second = self._cache.second
+        body = await second.get(asked.tag.encode()) if second is not None else None
+        if body is None:
+            return None
+        self._cache.put(asked.tag, Entry(body, asked))
+        return self._whole(asked, body).answer()
+
+    async def _run(self, asked: Asked, gone: Callable[[], Awaitable[None]]) -> Answer:
+        body = self._body(asked)
+        workers = self._kit.workers
+        more = partial(workers.run, body.next, body, gone)
         try:
             piece, last = await more()
         except (Busy, TooSlow, duckdb.Error) as exc:
             body.close()
-            raise Refused(self._refusal(exc, values)) from exc
+            raise Refused(self._refusal(exc, asked)) from exc
         except (ClientGone, asyncio.CancelledError):
             body.close()
             raise
         if last:
-            return Answer(200, piece, headers)
-        return Answer(200, piece, headers, more=more, close=body.close)
+            self._keep(asked, piece)
+            return self._whole(asked, piece).answer()
+        collected = _Collected(piece, self._cache.largest_bytes, partial(self._keep, asked))
+        first = self._whole(asked, piece).answer()
+        return replace(first, more=collected.over(more), close=body.close)
 
-    def _refusal(self, exc: Exception, values: Values) -> Answer:
+    def _body(self, asked: Asked) -> Body:
+        stream = self._reader.query(self._statement, self._bound(asked.values))
+        return Body(stream, asked.request.format, self._names)
+
+    def _keep(self, asked: Asked, body: bytes) -> None:
+        self._cache.put(asked.tag, Entry(body, asked))
+        if self._cache.second is not None:
+            self._cache.second.put(asked.tag.encode(), body, _SHARED_SECONDS)
+
+    def _known(self, asked: Asked, entry: Entry) -> Ready:
+        if entry.status == _UNFIT:
+            raise Refused(_unfit())
+        return self._whole(asked, entry.body)
+
+    def _whole(self, asked: Asked, body: bytes) -> Ready:
+        head = self._heads[asked.request.format]
+        return Ready(200, head, asked.tag, self._age_seconds(), body)
+
+    def _refusal(self, exc: Exception, asked: Asked) -> Answer:
         """What to tell the client of a query that failed; the rest goes to the log."""
         if isinstance(exc, Busy):
             return unavailable("Too many queries are waiting.", "busy")
         if isinstance(exc, TooSlow):
-            seconds = f"{self._workers.deadline_seconds:g}"
+            seconds = f"{self._kit.workers.deadline_seconds:g}"
             return unavailable(f"The query took longer than {seconds} s.", "deadline")
         if isinstance(exc, duckdb.OutOfMemoryException):
             return unavailable("The query needs more memory than there is.", "memory")
-        if isinstance(exc, _REFUSALS) and values.bound:
-            detail = "The query cannot be computed with these parameters."
-            return problem(422, detail, kind="parameters")
+        if isinstance(exc, _REFUSALS) and self.contract.parameters:
+            self._cache.put(asked.tag, Entry(b"", asked, _UNFIT))
+            return _unfit()
         instance = new_instance()
         _LOG.error("%s: endpoint %s failed: %s", instance, self.contract.name, exc)
         return internal(instance)
@@ -155,13 +281,56 @@ class CompiledEndpoint:
             bound |= {_LIMIT: values.limit, _OFFSET: values.offset}
         return bound
 
-    def _tag(self, values: Values, form: Format) -> str:
-        return f'W/"{address("answer", _ENCODING, self._content, values.canonical, repr(form))}"'
+    def _fixed(self) -> dict[str, str]:
+        return {
+            "X-Snapshot": str(self._reader.ref.number),
+            # Any cache may keep the answer, and asks whether it is still the one: a publish that
+            # touches none of its tables leaves the tag as it was.
+            "Cache-Control": "public, no-cache",
+            "Vary": "Accept",
+            "X-Content-Type-Options": "nosniff",
+        }
+
+    def _head(self, form: Format) -> Head:
+        headers = {"Content-Type": form.content_type, **self._fixed()}
+        if form.ending == "csv":
+            headers["Content-Disposition"] = f'attachment; filename="{self.contract.name}.csv"'
+        return Head(headers)
 
     def _age_seconds(self) -> int:
         if self._loaded_at is None:
             return 0
-        return max(0, int((self._clock.now() - self._loaded_at).total_seconds()))
+        return max(0, int((self._kit.clock.now() - self._loaded_at).total_seconds()))
+
+
+def _unfit() -> Answer:
+    detail = "The query cannot be computed with these parameters."
+    return problem(_UNFIT, detail, kind="parameters")
+
+
+class _Collected:
+    """Pieces that go to a client, collected until they are a whole that is worth keeping."""
+
+    def __init__(self, first: bytes, most_bytes: int, keep: Callable[[bytes], None]) -> None:
+        self._pieces = [first]
+        self._left_bytes = most_bytes - len(first)
+        self._keep = keep
+
+    def over(self, more: Callable[[], Awaitable[Piece]]) -> Callable[[], Awaitable[Piece]]:
+        """The same as `more`, looked at on the way."""
+
+        async def next_piece() -> Piece:
+            piece, last = await more()
+            self._left_bytes -= len(piece)
+            if self._left_bytes < 0:
+                self._pieces.clear()
+            else:
+                self._pieces.append(piece)
+                if last:
+                    self._keep(b"".join(self._pieces))
+            return piece, last
+
+        return next_piece
 
 
 # Names that no parameter of a contract has: theirs are plain identifiers.
@@ -224,6 +393,10 @@ class Body:
             parts.append(self._format.end())
             self.close()
         return b"".join(parts), last
+
+    def interrupt(self) -> None:
+        """Make the piece that is being made fail soon."""
+        self._stream.interrupt()
 
     def close(self) -> None:
         """Give back what the query holds."""

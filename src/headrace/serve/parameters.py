@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias, cast
 from urllib.parse import unquote_to_bytes
 
@@ -29,12 +29,12 @@ class Values:
 
     Attributes:
         bound: name -> value, for every parameter of the contract.
-        canonical: the same as texts, for an address: equal for equal values, in a fixed order.
+        key: one text for all of them: equal for equal values, and only for those.
         limit, offset: of the answer's rows; limit 0 is all of them.
     """
 
     bound: Mapping[str, Bound]
-    canonical: Mapping[str, str | list[str] | None]
+    key: str
     limit: int = 0
     offset: int = 0
 
@@ -51,12 +51,14 @@ class _Rules:
     enum: tuple[Scalar, ...]
     pattern: re.Pattern[str] | None
     default: Bound
+    default_key: str
 
     @classmethod
     def of(cls, parameter: Parameter) -> _Rules:
         is_list = parameter.type.endswith("[]")
         read = reader(parameter.type.removesuffix("[]"))
-        default = _typed(read, parameter.default)
+        single = _typed(read, parameter.default)
+        default: Bound = [single] if is_list and single is not None else single
         return cls(
             parameter=parameter,
             read=read,
@@ -65,7 +67,8 @@ class _Rules:
             high=_typed(read, parameter.max),
             enum=tuple(read(_text(value)) for value in parameter.enum),
             pattern=re.compile(parameter.pattern) if parameter.pattern else None,
-            default=[default] if is_list and default is not None else default,
+            default=default,
+            default_key=_key(default),
         )
 
     def value(self, text: str) -> Scalar:
@@ -91,10 +94,9 @@ class _Rules:
 class ParameterReader:
     """Reads the parameters of every request to one endpoint; make it by `of`."""
 
-    rules: Mapping[str, _Rules]
-    paging: Mapping[str, _Rules]
-    default_limit: int
-    known: tuple[str, ...] = field(default=())
+    rules: tuple[tuple[str, _Rules], ...]
+    known: frozenset[str]
+    pages: bool
 
     @classmethod
     def of(cls, endpoint: EndpointContract) -> ParameterReader:
@@ -103,14 +105,13 @@ class ParameterReader:
         Raises:
             ValueError: a default, bound or pattern of the contract is no value of its type.
         """
-        rules = {each.name: _Rules.of(each) for each in endpoint.parameters}
-        paging = {
-            each.name: _Rules.of(each)
-            for each in paging_parameters(endpoint)
-            if each.name not in rules
-        }
-        query = [each.name for each in endpoint.parameters if each.place == "query"]
-        return cls(rules, paging, endpoint.limit, (*query, *paging))
+        paging = paging_parameters(endpoint)
+        every = (*endpoint.parameters, *paging)
+        return cls(
+            tuple((each.name, _Rules.of(each)) for each in every),
+            frozenset(each.name for each in every if each.place == "query"),
+            bool(paging),
+        )
 
     def read(self, path: Mapping[str, str], query: Sequence[tuple[str, str]]) -> Values:
         """The values of a request.
@@ -122,27 +123,37 @@ class ParameterReader:
         Raises:
             Refused: 422, with everything that is wrong.
         """
-        errors = list(self._misplaced(query))
-        texts = {**{name: [text] for name, text in path.items()}, **self._grouped(query)}
-        bound = {name: _read(rules, texts.get(name), errors) for name, rules in self.rules.items()}
-        paged = {name: _read(rules, texts.get(name), errors) for name, rules in self.paging.items()}
+        errors = list(self._misplaced(query)) if query else []
+        texts = self._texts(path, query)
+        bound: dict[str, Bound] = {}
+        key = ""
+        for name, rules in self.rules:
+            given = texts.get(name)
+            if given is None and not rules.parameter.required:
+                bound[name] = rules.default
+                key += rules.default_key
+            else:
+                bound[name] = value = _read(rules, given, errors)
+                key += _key(value)
         if errors:
             raise Refused(parameter_problem(errors))
-        return Values(
-            bound,
-            {name: _canonical(value) for name, value in {**bound, **paged}.items()},
-            limit=cast("int", paged.get(LIMIT, 0)),
-            offset=cast("int", paged.get(OFFSET, 0)),
-        )
+        if not self.pages:
+            return Values(bound, key)
+        limit, offset = bound.pop(LIMIT), bound.pop(OFFSET)
+        return Values(bound, key, cast("int", limit), cast("int", offset))
 
     def _misplaced(self, query: Sequence[tuple[str, str]]) -> Iterator[ParameterError]:
         for name in dict.fromkeys(name for name, _ in query):
             if name not in self.known:
-                hint = near_miss(name[:100], self.known) or f"one of {listed(self.known)}"
+                known = [each for each, _ in self.rules if each in self.known]
+                hint = near_miss(name[:100], known) or f"one of {listed(known)}"
                 yield ParameterError(name[:100], "there is no such parameter here", hint)
 
-    def _grouped(self, query: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
-        texts: dict[str, list[str]] = {}
+    def _texts(
+        self, path: Mapping[str, str], query: Sequence[tuple[str, str]]
+    ) -> dict[str, list[str]]:
+        """Parameter -> the texts that are given for it; those of unknown ones do no harm."""
+        texts = {name: [text] for name, text in path.items()}
         for name, text in query:
             if name in self.known:
                 texts.setdefault(name, []).append(text)
@@ -233,10 +244,14 @@ def _expected(rules: _Rules) -> str:
     return "a text"
 
 
-def _canonical(value: Bound) -> str | list[str] | None:
+def _key(value: Bound) -> str:
+    """A value as a text that says its own length: no two lists of values give the same."""
     if isinstance(value, list):
-        return [canonical(each) for each in value]
-    return None if value is None else canonical(value)
+        return f"[{len(value)}]" + "".join(map(_key, value))
+    if value is None:
+        return "-"
+    text = canonical(value)
+    return f"{len(text)}:{text}"
 
 
 def _typed(read: Reader, value: Value) -> Scalar | None:

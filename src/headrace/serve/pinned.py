@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
 from headrace.base.errors import NotFound
 from headrace.base.tables import Version
+from headrace.serve.cache import AnswerCache
 from headrace.serve.columnar import SnapshotReader
-from headrace.serve.editions import Edition, Kit
+from headrace.serve.editions import Edition
+from headrace.serve.kit import Kit
 from headrace.store.snapshots import Manifest, Ref, Snapshot
 
 _EPOCH = "1970-01-01T00:00:00.000000Z"
@@ -68,6 +70,8 @@ class Pinned:
         snapshot = Snapshot(dict(unpublished.versions), unpublished.manifest)
         ref = Ref(self.environment, 1, "", snapshot.content, _EPOCH, "in memory")
         reader = SnapshotReader(ref, snapshot, connection)
+        # Its rows may be replaced: no answer is kept.
+        kit = replace(kit, cache=AnswerCache(0))
         self._edition: Edition | None = Edition.prepare(kit, unpublished, reader, _NoLease())
 
     @property

@@ -19,6 +19,9 @@ class ServeSettings:
             machine.
         copy_bytes: of data files whose tables are copied into memory when a snapshot is opened, the
             smallest first; a query of a few rows is twice as fast there.
+        cache_bytes: of answers that are kept; 0 keeps none. One answer takes at most a sixteenth.
+        warm_answers, warm_seconds: how many of the answers that are asked for most are made again
+            before a new snapshot is switched in, and how long that may take.
         poll_seconds: how often the environment's head is read.
         retry_seconds: how long to wait before a snapshot that could not be opened is tried again.
         count_seconds: how often the calls that were counted are added to the operations record.
@@ -33,6 +36,9 @@ class ServeSettings:
     query_threads: int = 1
     memory_limit: str = ""
     copy_bytes: int = 16 * 1024 * 1024
+    cache_bytes: int = 64 * 1024 * 1024
+    warm_answers: int = 200
+    warm_seconds: float = 2.0
     poll_seconds: float = 0.25
     retry_seconds: float = 5.0
     count_seconds: float = 5.0

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from headrace.base.errors import NotFound
-from headrace.serve.editions import Edition, Kit
+from headrace.serve.editions import Edition
+from headrace.serve.kit import Kit
 from headrace.store.leases import LEASE_SECONDS
 from headrace.store.snapshots import Ref
 from headrace.store.store import Store

@@ -1,0 +1,154 @@
+"""The hot path: takes a request's line and headers, gives the answers that need no waiting.
+
+What it answers is what the slow path would have answered: it is there to be quick. It knows nothing
+of ASGI, so that a protocol class can ask it before there is a scope.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from headrace.serve.answers import BODILESS, Headers
+from headrace.serve.editions import Edition, Target
+from headrace.serve.endpoints import Ready, Request
+from headrace.serve.formats import Format, Formats
+from headrace.serve.parameters import parse_query
+from headrace.serve.problems import Refused
+from headrace.serve.routes import find_route, path_segments
+from headrace.serve.settings import ServeSettings
+
+# So many different Accept headers, and targets of one snapshot, are remembered at most.
+_MOST_ACCEPTS = 1000
+_MOST_TARGETS = 20_000
+
+
+class Hot(NamedTuple):
+    """An answer, and the headers that it has beside its own."""
+
+    ready: Ready
+    notice: Headers
+
+    def varying(self) -> Headers:
+        """The headers that are not in the answer's head."""
+        ready = self.ready
+        headers = [
+            (b"etag", ready.tag.encode()),
+            (b"x-data-age", b"%d" % ready.age_seconds),
+        ]
+        if ready.status not in BODILESS:
+            headers.append((b"content-length", b"%d" % len(ready.body)))
+        return headers + self.notice if self.notice else headers
+
+
+class Editions(Protocol):
+    """Who has the edition that is served."""
+
+    def acquire(self) -> Edition | None:
+        """The current edition, to be released; None before the first."""
+        ...
+
+    def release(self, edition: Edition) -> None:
+        """A request has ended."""
+        ...
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """The headers that an answer depends on."""
+
+    accept: bytes = b""
+    none_match: bytes = b""
+
+
+class HotPath:
+    """Answers without waiting; from one thread."""
+
+    def __init__(self, editions: Editions, formats: Formats, settings: ServeSettings) -> None:
+        """Answer from whatever edition is current."""
+        self._editions = editions
+        self._formats = formats
+        self._most_url_bytes = settings.max_url_bytes
+        self._most_header_bytes = settings.max_header_bytes
+        self._accepted: dict[bytes, Format | None] = {}
+
+    def answer(self, method: str, path: bytes, query: bytes, headers: Headers) -> Hot | None:
+        """The answer to a request without a body; None: ask the slow path.
+
+        Args:
+            method: "GET", or any other.
+            path: of the request's target, as it was sent.
+            query: what follows its `?`, as it was sent.
+            headers: names in lower case.
+        """
+        if method not in ("GET", "HEAD") or len(path) + len(query) > self._most_url_bytes:
+            return None
+        wanted = self._wanted(headers)
+        if wanted is None:
+            return None
+        edition = self._editions.acquire()
+        if edition is None:
+            return None
+        try:
+            target = self._target(edition, path, query, wanted.accept)
+            if target is None:
+                return None
+            ready = target.served.endpoint.ready(target.asked, wanted.none_match.decode("latin-1"))
+        except Refused:
+            return None
+        finally:
+            self._editions.release(edition)
+        if ready is None:
+            return None
+        target.served.calls.total += 1
+        return Hot(ready, target.notice)
+
+    def _wanted(self, headers: Headers) -> _Wanted | None:
+        """The headers that count; None when the slow path must look at them."""
+        wanted = _Wanted()
+        size = 0
+        for name, value in headers:
+            size += len(name) + len(value)
+            if name == b"accept":
+                if wanted.accept:
+                    return None
+                wanted.accept = value
+            elif name == b"if-none-match":
+                if wanted.none_match:
+                    return None
+                wanted.none_match = value
+            elif name in _SLOW:
+                return None
+        return wanted if size <= self._most_header_bytes else None
+
+    def _target(self, edition: Edition, path: bytes, query: bytes, accept: bytes) -> Target | None:
+        known = edition.targets.get((path, query, accept))
+        if known is not None:
+            return known
+        found, form = find_route(edition.routes, self._formats, path_segments(path))
+        form = form or self._negotiated(accept)
+        if found is None or form is None:
+            return None
+        endpoint = found.target.endpoint
+        asked = endpoint.asked(Request(found.parameters, parse_query(query) if query else [], form))
+        target = Target(found.target, asked, found.target.notice.headers(found.parameters))
+        if endpoint.keyed is None:
+            # What is found by key is as quick again, and asked for with other keys.
+            if len(edition.targets) >= _MOST_TARGETS:
+                edition.targets.clear()
+            edition.targets[path, query, accept] = target
+        return target
+
+    def _negotiated(self, accept: bytes) -> Format | None:
+        try:
+            return self._accepted[accept]
+        except KeyError:
+            if len(self._accepted) >= _MOST_ACCEPTS:
+                self._accepted.clear()
+            form = self._formats.by_accept(accept.decode("latin-1"))
+            self._accepted[accept] = form
+            return form
+
+
+# A body, or something that only the slow path knows how to answer.
+_SLOW = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgrade"})

@@ -1,0 +1,42 @@
+"""What every edition and every endpoint of one service shares, over all of its snapshots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from headrace.base.clock import Clock
+from headrace.serve.cache import AnswerCache, Flights
+from headrace.serve.counting import AccessCounts
+from headrace.serve.formats import Formats, formats
+from headrace.serve.settings import ServeSettings
+from headrace.serve.workers import Workers
+
+
+@dataclass(frozen=True, slots=True)
+class Kit:
+    """The shared parts; make it by `make`."""
+
+    clock: Clock
+    settings: ServeSettings
+    workers: Workers
+    formats: Formats
+    counts: AccessCounts
+    cache: AnswerCache
+    flights: Flights = field(default_factory=Flights)
+
+    @classmethod
+    def make(cls, clock: Clock, settings: ServeSettings, counts: AccessCounts | None = None) -> Kit:
+        """The kit of a service with these settings; without `counts` no call goes on record."""
+        workers = Workers(
+            threads=settings.workers,
+            queue=settings.queue,
+            deadline_seconds=settings.deadline_seconds,
+        )
+        return cls(
+            clock,
+            settings,
+            workers,
+            formats(csv_formula_guard=settings.csv_formula_guard),
+            counts or AccessCounts(None, "", settings.count_seconds),
+            AnswerCache(settings.cache_bytes),
+        )
