@@ -69,7 +69,7 @@ class Service:
         self._formats = kit.formats
         self._watcher = watcher
         self._counts = kit.counts
-        self.hot_path = HotPath(watcher, kit.formats, kit.settings)
+        self._hot_path = HotPath(watcher, kit.formats, kit.settings)
         self._system = {"/livez": self._live, "/readyz": self._ready}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,11 +77,12 @@ class Service:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
-            hot = None if self.draining else self._hot(scope)
+            method, query, headers = scope["method"], scope["query_string"], scope["headers"]
+            hot = None if self.draining else self.hot(method, _raw_path(scope), query, headers)
             if hot is None:
                 await self._guarded(scope, receive, send)
             else:
-                await _send_hot(hot, scope["method"], send)
+                await _send_hot(hot, method, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
 
@@ -117,12 +118,10 @@ class Service:
 
     # One request
 
-    def _hot(self, scope: Scope) -> Hot | None:
-        """The answer that is there already; never raises: what is unusual is slow."""
+    def hot(self, method: str, path: bytes, query: bytes, headers: Headers) -> Hot | None:
+        """The answer that needs no waiting, if there is one; never raises: the rest is slow."""
         try:
-            return self.hot_path.answer(
-                scope["method"], _raw_path(scope), scope["query_string"], scope["headers"]
-            )
+            return self._hot_path.answer(method, path, query, headers)
         # The slow path meets it again, where every failure becomes an answer.
         except Exception:  # noqa: BLE001
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from hashlib import blake2b
@@ -45,8 +45,7 @@ class KeyedRows(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One request to a compiled endpoint.
 
     Attributes:
@@ -60,8 +59,7 @@ class Request:
     format: Format
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A request that fits its endpoint; `path` is the endpoint's template.
 
     `tag` names all that the answer depends on.
@@ -117,6 +115,9 @@ class CompiledEndpoint:
         self._loaded_at = newest_load(contract, reader.snapshot)
         self._unchanged = Head(self._fixed())
         self._heads = {form: self._head(form) for form in kit.formats.offered}
+        self._bases = {
+            form: f"{_ENCODING} {self._content} {form!r} ".encode() for form in kit.formats.offered
+        }
 
     def warm(self) -> None:
         """Bind the query once: what cannot be answered is found out before anybody asks.
@@ -144,8 +145,8 @@ class CompiledEndpoint:
             Refused: 422, the parameters do not fit.
         """
         values = self._parameters.read(request.path, request.query)
-        text = f"{_ENCODING} {self._content} {request.format!r} {values.key}"
-        digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+        named = self._bases[request.format] + values.key.encode("utf-8", "surrogatepass")
+        digest = blake2b(named, digest_size=16).hexdigest()
         return Asked(self.contract.path, request, values, f'W/"{digest}"')
 
     def ready(self, asked: Asked, none_match: str) -> Ready | None:

@@ -169,6 +169,8 @@ class Formats:
 
     def by_ending(self, segment: str) -> tuple[str, Format | None]:
         """A path's last segment without its ending, and the format that the ending asks for."""
+        if "." not in segment:
+            return segment, None
         stem, dot, ending = segment.rpartition(".")
         for each in self.offered:
             if dot and stem and each.ending == ending:

@@ -6,7 +6,6 @@ of ASGI, so that a protocol class can ask it before there is a scope.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from headrace.serve.answers import BODILESS, Headers
@@ -21,6 +20,10 @@ from headrace.serve.settings import ServeSettings
 # So many different Accept headers, and targets of one snapshot, are remembered at most.
 _MOST_ACCEPTS = 1000
 _MOST_TARGETS = 20_000
+# Those after the first two mean a body, or something that only the slow path knows.
+_LOOKED_AT = frozenset(
+    {b"accept", b"if-none-match", b"content-length", b"transfer-encoding", b"expect", b"upgrade"}
+)
 
 
 class Hot(NamedTuple):
@@ -53,14 +56,6 @@ class Editions(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Wanted:
-    """The headers that an answer depends on."""
-
-    accept: bytes = b""
-    none_match: bytes = b""
-
-
 class HotPath:
     """Answers without waiting; from one thread."""
 
@@ -86,14 +81,15 @@ class HotPath:
         wanted = self._wanted(headers)
         if wanted is None:
             return None
+        accept, none_match = wanted
         edition = self._editions.acquire()
         if edition is None:
             return None
         try:
-            target = self._target(edition, path, query, wanted.accept)
+            target = self._target(edition, path, query, accept)
             if target is None:
                 return None
-            ready = target.served.endpoint.ready(target.asked, wanted.none_match.decode("latin-1"))
+            ready = target.served.endpoint.ready(target.asked, none_match.decode("latin-1"))
         except Refused:
             return None
         finally:
@@ -103,23 +99,21 @@ class HotPath:
         target.served.calls.total += 1
         return Hot(ready, target.notice)
 
-    def _wanted(self, headers: Headers) -> _Wanted | None:
-        """The headers that count; None when the slow path must look at them."""
-        wanted = _Wanted()
+    def _wanted(self, headers: Headers) -> tuple[bytes, bytes] | None:
+        """Accept and If-None-Match; None when the slow path must look at the headers."""
+        accept = none_match = b""
         size = 0
         for name, value in headers:
             size += len(name) + len(value)
-            if name == b"accept":
-                if wanted.accept:
-                    return None
-                wanted.accept = value
-            elif name == b"if-none-match":
-                if wanted.none_match:
-                    return None
-                wanted.none_match = value
-            elif name in _SLOW:
+            if name not in _LOOKED_AT:
+                continue
+            if name == b"accept" and not accept:
+                accept = value
+            elif name == b"if-none-match" and not none_match:
+                none_match = value
+            else:
                 return None
-        return wanted if size <= self._most_header_bytes else None
+        return (accept, none_match) if size <= self._most_header_bytes else None
 
     def _target(self, edition: Edition, path: bytes, query: bytes, accept: bytes) -> Target | None:
         known = edition.targets.get((path, query, accept))
@@ -148,7 +142,3 @@ class HotPath:
             form = self._formats.by_accept(accept.decode("latin-1"))
             self._accepted[accept] = form
             return form
-
-
-# A body, or something that only the slow path knows how to answer.
-_SLOW = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgrade"})

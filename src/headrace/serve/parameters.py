@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import NamedTuple, TypeAlias, cast
 from urllib.parse import unquote_to_bytes
 
 from headrace.base.declarations import Value
@@ -23,8 +23,7 @@ _LARGEST_OFFSET = 2**63 - 1
 _MOST_FIELDS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Values:
+class Values(NamedTuple):
     """The parameters of one request.
 
     Attributes:
@@ -74,20 +73,17 @@ class _Rules:
     def value(self, text: str) -> Scalar:
         """What a text stands for. Raises Unfit."""
         value = self.read(text)
-        self._require_bounds(value)
-        if self.enum and value not in self.enum:
-            raise Unfit(f"one of {', '.join(canonical(each) for each in self.enum)}")
-        if self.pattern and not self.pattern.fullmatch(text):
-            raise Unfit(f"a text that matches {self.pattern.pattern}")
-        return value
-
-    def _require_bounds(self, value: Scalar) -> None:
         # Bounds were read by the same reader as the value: they compare.
         ordered = cast("int", value)
         if self.low is not None and ordered < cast("int", self.low):
             raise Unfit(f"{canonical(self.low)} or more")
         if self.high is not None and ordered > cast("int", self.high):
             raise Unfit(f"{canonical(self.high)} or less")
+        if self.enum and value not in self.enum:
+            raise Unfit(f"one of {', '.join(canonical(each) for each in self.enum)}")
+        if self.pattern and not self.pattern.fullmatch(text):
+            raise Unfit(f"a text that matches {self.pattern.pattern}")
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,20 +119,48 @@ class ParameterReader:
         Raises:
             Refused: 422, with everything that is wrong.
         """
-        errors = list(self._misplaced(query)) if query else []
-        texts = self._texts(path, query)
+        texts = {**path, **dict(query)} if query else path
+        if len(texts) == len(path) + len(query):
+            try:
+                return self._plain(texts)
+            except Unfit:
+                # All that is wrong is to be said at once.
+                pass
+        return self._every(path, query)
+
+    def _plain(self, texts: Mapping[str, str]) -> Values:
+        """The values of known parameters, each given once. Raises Unfit when that is not so."""
         bound: dict[str, Bound] = {}
         key = ""
+        known = 0
         for name, rules in self.rules:
-            given = texts.get(name)
-            if given is None and not rules.parameter.required:
+            text = texts.get(name)
+            if text is None:
+                if rules.parameter.required:
+                    raise Unfit
                 bound[name] = rules.default
                 key += rules.default_key
             else:
-                bound[name] = value = _read(rules, given, errors)
-                key += _key(value)
+                if rules.is_list:
+                    raise Unfit
+                known += 1
+                bound[name] = value = rules.value(text)
+                spelled = canonical(value)
+                key += f"{len(spelled)}:{spelled}"
+        if known != len(texts):
+            raise Unfit
+        return self._values(bound, key)
+
+    def _every(self, path: Mapping[str, str], query: Sequence[tuple[str, str]]) -> Values:
+        """The values of a request. Raises Refused with everything that is wrong."""
+        errors = list(self._misplaced(query))
+        texts = self._texts(path, query)
+        bound = {name: _read(rules, texts.get(name), errors) for name, rules in self.rules}
         if errors:
             raise Refused(parameter_problem(errors))
+        return self._values(bound, "".join(map(_key, bound.values())))
+
+    def _values(self, bound: dict[str, Bound], key: str) -> Values:
         if not self.pages:
             return Values(bound, key)
         limit, offset = bound.pop(LIMIT), bound.pop(OFFSET)
@@ -194,11 +218,16 @@ def parse_query(query: bytes) -> list[tuple[str, str]]:
     Raises:
         Refused: 400, it is not UTF-8 or has too many fields.
     """
-    fields = query.split(b"&") if query else []
-    if len(fields) > _MOST_FIELDS:
+    if not query:
+        return []
+    if query.count(b"&") >= _MOST_FIELDS:
         raise Refused(problem(400, f"The URL has more than {_MOST_FIELDS} query parameters."))
-    pairs = (field.partition(b"=") for field in fields if field)
-    return [(decoded(name), decoded(text)) for name, _, text in pairs]
+    if b"%" not in query and b"+" not in query:
+        fields = decoded(query).split("&")
+        pairs = (field.partition("=") for field in fields if field)
+        return [(name, text) for name, _, text in pairs]
+    encoded = (field.partition(b"=") for field in query.split(b"&") if field)
+    return [(decoded(name), decoded(text)) for name, _, text in encoded]
 
 
 def decoded(text: bytes, *, plus_is_space: bool = True) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from headrace.serve.formats import Format, Formats
 from headrace.serve.parameters import decoded
@@ -15,8 +15,7 @@ from headrace.serve.parameters import decoded
 Target = TypeVar("Target")
 
 
-@dataclass(frozen=True, slots=True)
-class Match(Generic[Target]):
+class Match(NamedTuple, Generic[Target]):
     """What a path leads to, and the text of each path parameter."""
 
     target: Target
@@ -41,7 +40,21 @@ class Routes(Generic[Target]):
 
     def match(self, segments: Sequence[str]) -> Match[Target] | None:
         """What a path leads to, segment by segment; a literal wins over a parameter."""
-        return _match(self._root, segments, 0, ())
+        node = self._root
+        values: tuple[str, ...] = ()
+        for at, segment in enumerate(segments):
+            literal, parameter = node.literal.get(segment), node.any
+            if literal is not None and parameter is not None:
+                # Two ways: the literal one is tried to its end first.
+                return _match(node, segments, at, values)
+            if literal is not None:
+                node = literal
+            # An empty segment is no value: `/stores//revenue` names no store.
+            elif parameter is not None and segment:
+                node, values = parameter, (*values, segment)
+            else:
+                return None
+        return _matched(node, values)
 
     def _add(self, path: str, target: Target) -> None:
         node, names = self._root, []
@@ -61,18 +74,21 @@ def _match(
     node: _Node[Target], segments: Sequence[str], at: int, values: tuple[str, ...]
 ) -> Match[Target] | None:
     if at == len(segments):
-        if node.target is None:
-            return None
-        return Match(node.target, dict(zip(node.names, values, strict=True)))
+        return _matched(node, values)
     segment = segments[at]
     if (literal := node.literal.get(segment)) and (
         found := _match(literal, segments, at + 1, values)
     ):
         return found
-    # An empty segment is no value: `/stores//revenue` names no store.
     if node.any and segment:
         return _match(node.any, segments, at + 1, (*values, segment))
     return None
+
+
+def _matched(node: _Node[Target], values: tuple[str, ...]) -> Match[Target] | None:
+    if node.target is None:
+        return None
+    return Match(node.target, dict(zip(node.names, values, strict=True)))
 
 
 def find_route(
@@ -87,5 +103,7 @@ def find_route(
 
 def path_segments(raw_path: bytes) -> list[str]:
     """A path's segments, decoded one by one: `%2F` is part of a value, not a separator."""
+    if b"%" not in raw_path:
+        return decoded(raw_path, plus_is_space=False).removeprefix("/").split("/")
     parts = raw_path.removeprefix(b"/").split(b"/")
     return [decoded(part, plus_is_space=False) for part in parts]

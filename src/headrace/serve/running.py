@@ -19,10 +19,13 @@ import uvicorn
 
 from headrace.base.errors import UsageError
 from headrace.serve.app import Service, create_app
+from headrace.serve.protocol import protocol_of
 from headrace.serve.settings import DEFAULT_SETTINGS, ServeSettings
 from headrace.store.store import Store
 
 _BACKLOG = 2048
+# How long a connection may ask for nothing.
+KEEP_ALIVE_SECONDS = 5
 _LARGEST_PORT = 65535
 
 
@@ -99,6 +102,7 @@ def configured(service: Service, listening: Listening) -> uvicorn.Config:
     """What uvicorn is told."""
     return uvicorn.Config(
         service,
+        http="httptools" if service.settings.protocol == "asgi" else protocol_of(service),
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -107,6 +111,7 @@ def configured(service: Service, listening: Listening) -> uvicorn.Config:
         ws="none",
         # Forwarded headers are believed by nobody here.
         proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, round(listening.grace_seconds)),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class ServeSettings:
         retry_seconds: how long to wait before a snapshot that could not be opened is tried again.
         count_seconds: how often the calls that were counted are added to the operations record.
         csv_formula_guard: put `'` before a CSV text that a spreadsheet would run as a formula.
+        protocol: "direct" answers what needs no waiting in uvicorn's protocol, before there is an
+            ASGI request; "asgi" answers the same as an ASGI application.
         max_url_bytes, max_header_bytes: a longer request is refused with 414 or 431.
         max_body_bytes: of a request to a user's router; a longer one is refused with 413.
     """
@@ -43,6 +46,7 @@ class ServeSettings:
     retry_seconds: float = 5.0
     count_seconds: float = 5.0
     csv_formula_guard: bool = True
+    protocol: Literal["direct", "asgi"] = "direct"
     max_url_bytes: int = 8 * 1024
     max_header_bytes: int = 16 * 1024
     max_body_bytes: int = 1024 * 1024
