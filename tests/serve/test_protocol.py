@@ -75,12 +75,13 @@ REQUESTS = {
 
 
 @pytest.fixture
-def addresses(shop: Shop) -> Iterator[tuple[str, str]]:
+def addresses(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, str]]:
     shop.publish_sales(rows=2000)
+    monkeypatch.setattr("headrace.serve.running.KEEP_ALIVE_SECONDS", 1)
     settings = ServeSettings()
-    with serving(shop, settings) as direct:
-        with serving(shop, replace(settings, protocol="asgi")) as asgi:
-            yield direct, asgi
+    asgi_settings = replace(settings, protocol="asgi")
+    with serving(shop, settings) as direct, serving(shop, asgi_settings) as asgi:
+        yield direct, asgi
 
 
 def test_both_ways_answer_every_request_alike(addresses: tuple[str, str]) -> None:

@@ -13,10 +13,11 @@ from starlette.routing import Match
 from starlette.types import Message, Receive, Scope, Send
 
 from headrace.serve.answers import Answer, Headers, request_header, send_answer
+from headrace.serve.asked import Request
+from headrace.serve.cache import Statistics
 from headrace.serve.counting import AccessCounts
 from headrace.serve.dependencies import SCOPE_KEY
 from headrace.serve.editions import Edition
-from headrace.serve.endpoints import Request
 from headrace.serve.formats import Format
 from headrace.serve.hot_path import Hot, HotPath
 from headrace.serve.kit import Kit
@@ -69,6 +70,7 @@ class Service:
         self._formats = kit.formats
         self._watcher = watcher
         self._counts = kit.counts
+        self._cache = kit.cache
         self._hot_path = HotPath(watcher, kit.formats, kit.settings)
         self._system = {"/livez": self._live, "/readyz": self._ready}
 
@@ -85,6 +87,11 @@ class Service:
                 await _send_hot(hot, method, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
+
+    @property
+    def statistics(self) -> Statistics:
+        """What the cache of answers has done so far."""
+        return self._cache.statistics
 
     def refresh(self) -> None:
         """Serve what is published now, if it is not served already; blocks."""

@@ -15,6 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
+from headrace.serve.asked import Asked
+
 # What an entry costs beside its body, about: the objects around it.
 _ENTRY_BYTES = 600
 # One answer takes at most this part of the room: a large one must not push out all the others.
@@ -37,23 +39,14 @@ class SecondLevel(Protocol):
         ...
 
 
-class Origin(Protocol):
-    """What an entry was made for: enough to make it again from another snapshot."""
-
-    @property
-    def path(self) -> str:
-        """The endpoint's path template."""
-        ...
-
-
 class Entry:
     """One answer; without a body it says that the query cannot be computed (`status` 422)."""
 
-    __slots__ = ("body", "hits", "origin", "status")
+    __slots__ = ("asked", "body", "hits", "status")
 
-    def __init__(self, body: bytes, origin: Origin, status: int = 200) -> None:
+    def __init__(self, body: bytes, asked: Asked, status: int = 200) -> None:
         self.body = body
-        self.origin = origin
+        self.asked = asked
         self.status = status
         self.hits = 0
 
@@ -121,12 +114,12 @@ class AnswerCache:
                 self._size_bytes -= evicted.size_bytes
                 self._evicted += 1
 
-    def hottest(self, count: int) -> list[Origin]:
-        """What the entries with the most hits were made for, the hottest first."""
+    def hottest(self, count: int) -> list[Asked]:
+        """What the entries with the most hits are the answers to, the hottest first."""
         with self._changing:
             entries: Iterable[Entry] = list(self._entries.values())
         used = sorted((each for each in entries if each.hits), key=lambda each: -each.hits)
-        return [each.origin for each in used[:count]]
+        return [each.asked for each in used[:count]]
 
     @property
     def statistics(self) -> Statistics:

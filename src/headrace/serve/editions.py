@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+import duckdb
 import msgspec
 from fastapi import FastAPI
 
 from headrace.serve.answers import Headers
+from headrace.serve.asked import Asked, Request
 from headrace.serve.columnar import SnapshotReader
 from headrace.serve.counting import Calls
 from headrace.serve.dependencies import SnapshotView
-from headrace.serve.endpoints import Asked, CompiledEndpoint
+from headrace.serve.endpoints import CompiledEndpoint
 from headrace.serve.index import Index
 from headrace.serve.kit import Kit
 from headrace.serve.openapi import openapi
+from headrace.serve.parameters import every_request
+from headrace.serve.problems import Refused
 from headrace.serve.routes import Routes
 from headrace.serve.user_routers import CodeStore, UserCode, load_user_code
 from headrace.serve.versions import Notice
@@ -63,6 +69,7 @@ class Edition:
     ref: Ref
     reader: SnapshotReader
     view: SnapshotView
+    endpoints: Mapping[str, CompiledEndpoint]
     routes: Routes[Served]
     openapi: bytes
     index: Index
@@ -83,13 +90,38 @@ class Edition:
         try:
             reader = SnapshotReader.open(store, ref, kit.settings)
             try:
-                return cls.prepare(kit, store, reader, lease)
+                edition = cls.prepare(kit, store, reader, lease)
+                edition.fill(kit)
+                return edition
             except BaseException:
                 reader.close()
                 raise
         except BaseException:
             lease.release()
             raise
+
+    def fill(self, kit: Kit) -> None:
+        """Make the answers that will be asked for first, until the time for it is up; blocks.
+
+        Those of endpoints that have only a few, then those that were asked for most before.
+        """
+        asked = kit.cache.hottest(kit.settings.warm_answers)
+        hottest = [(each.path, each.request) for each in asked]
+        until = time.monotonic() + kit.settings.warm_seconds
+        for path, request in [*self._few(kit), *hottest]:
+            if time.monotonic() >= until:
+                break
+            # What cannot be answered now is answered, or refused, when somebody asks.
+            with suppress(Refused, duckdb.Error):
+                if (endpoint := self.endpoints.get(path)) is not None:
+                    endpoint.fill(endpoint.asked(request))
+
+    def _few(self, kit: Kit) -> Iterator[tuple[str, Request]]:
+        form = kit.formats.offered[0]
+        for path, endpoint in self.endpoints.items():
+            if endpoint.contract.access_path == "cache":
+                for parameters, query in every_request(endpoint.contract):
+                    yield path, Request(parameters, query, form)
 
     @property
     def application(self) -> FastAPI | None:
@@ -132,6 +164,7 @@ class Edition:
             ref=reader.ref,
             reader=reader,
             view=SnapshotView(reader, kit.settings.deadline_seconds),
+            endpoints={each.contract.path: each for each in endpoints},
             routes=routes,
             openapi=msgspec.json.encode(document),
             index=Index(reader.ref, manifest),

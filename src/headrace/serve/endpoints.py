@@ -17,6 +17,7 @@ from headrace.base.clock import parse_time
 from headrace.base.errors import UsageError
 from headrace.base.hashing import address
 from headrace.serve.answers import Answer, Head, Piece
+from headrace.serve.asked import Asked, Request
 from headrace.serve.cache import Entry
 from headrace.serve.columnar import RowStream, SnapshotReader, one_select, require_one_select
 from headrace.serve.formats import Format
@@ -43,32 +44,6 @@ class KeyedRows(Protocol):
     def rows(self, bound: Mapping[str, object], limit: int, offset: int) -> list[bytes]:
         """Each row as a JSON object; `bound` has every parameter, `limit` 0 is all rows."""
         ...
-
-
-class Request(NamedTuple):
-    """One request to a compiled endpoint.
-
-    Attributes:
-        path: parameter -> text, from the route.
-        query: (parameter, text) pairs of the URL, in order.
-        format: of the answer.
-    """
-
-    path: Mapping[str, str]
-    query: Sequence[tuple[str, str]]
-    format: Format
-
-
-class Asked(NamedTuple):
-    """A request that fits its endpoint; `path` is the endpoint's template.
-
-    `tag` names all that the answer depends on.
-    """
-
-    path: str
-    request: Request
-    values: Values
-    tag: str
 
 
 class Ready(NamedTuple):

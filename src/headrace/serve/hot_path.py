@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from headrace.serve.answers import BODILESS, Headers
+from headrace.serve.asked import Request
 from headrace.serve.editions import Edition, Target
-from headrace.serve.endpoints import Ready, Request
+from headrace.serve.endpoints import Ready
 from headrace.serve.formats import Format, Formats
 from headrace.serve.parameters import parse_query
 from headrace.serve.problems import Refused

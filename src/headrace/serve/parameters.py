@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple, TypeAlias, cast
 from urllib.parse import unquote_to_bytes
 
@@ -210,6 +211,25 @@ def paging_parameters(endpoint: EndpointContract) -> tuple[Parameter, ...]:
             description="Rows to leave out at the start.",
         ),
     )
+
+
+def every_request(
+    endpoint: EndpointContract,
+) -> Iterator[tuple[dict[str, str], list[tuple[str, str]]]]:
+    """The path and query parameters of all requests to an endpoint that has only a few.
+
+    Args:
+        endpoint: each of its parameters is BOOLEAN or has an `enum`.
+    """
+    domains = [
+        [_text(value) for value in each.enum or (False, True)] for each in endpoint.parameters
+    ]
+    for texts in product(*domains):
+        given = list(zip(endpoint.parameters, texts, strict=True))
+        yield (
+            {each.name: text for each, text in given if each.place == "path"},
+            [(each.name, text) for each, text in given if each.place == "query"],
+        )
 
 
 def parse_query(query: bytes) -> list[tuple[str, str]]:

@@ -1,0 +1,35 @@
+"""What is asked of a compiled endpoint, as nouns: a request, and a request that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from headrace.serve.formats import Format
+from headrace.serve.parameters import Values
+
+
+class Request(NamedTuple):
+    """One request to a compiled endpoint.
+
+    Attributes:
+        path: parameter -> text, from the route.
+        query: (parameter, text) pairs of the URL, in order.
+        format: of the answer.
+    """
+
+    path: Mapping[str, str]
+    query: Sequence[tuple[str, str]]
+    format: Format
+
+
+class Asked(NamedTuple):
+    """A request that fits its endpoint; `path` is the endpoint's template.
+
+    `tag` names all that the answer depends on.
+    """
+
+    path: str
+    request: Request
+    values: Values
+    tag: str
