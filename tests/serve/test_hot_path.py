@@ -70,9 +70,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     shop.engine.close()
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=300, deadline=None)
 @given(st.sampled_from(["GET", "HEAD", "POST"]), PATHS, QUERIES, HEADERS)
 def test_what_is_answered_at_once_is_what_is_answered_slowly(
     service: Service, method: str, path: str, query: str, headers: Headers

@@ -159,3 +159,17 @@ def test_days_that_look_back_read_theirs_from_a_file_in_any_order(
         (3 * of_a_day, days - 1),
     ]
     assert list((shop.root / ".headrace" / "store" / "staging").iterdir()) == []
+
+
+def test_a_run_that_fails_leaves_no_copy_in_staging(tmp_path: Path) -> None:
+    """The first file has been copied when the second has a row that belongs to no day."""
+    shop = project(tmp_path, BY_DAY.replace(", not_null: true", ""))
+    day = "DATE '2024-01-01' + CAST(i % 10 AS INTEGER)"
+    first = write_raw(
+        shop.root, SELECT.replace(day, f"CASE WHEN i = 7 THEN DATE 'infinity' ELSE {day} END")
+    )
+    first.rename(first.with_name("b.parquet"))
+    write_raw(shop.root, SELECT)
+    [failure] = shop.run().failures
+    assert "b.parquet" in failure
+    assert list((shop.store.root / "staging").iterdir()) == []

@@ -8,7 +8,8 @@ the copy, so that nothing that happens to the raw file later is of account.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,23 +48,37 @@ class Copy:
     pieces: Sequence[Piece]
 
 
-def make_copies(
+@contextmanager
+def staged_copies(
     engine: DuckDBEngine, store: Store, root: Path, source: Relation, files: Iterable[RawFile]
-) -> list[Copy]:
+) -> Iterator[list[Copy]]:
     """Copies of those of a source's raw files that can be data files as they are.
+
+    Whichever of them is not kept is gone when the block ends, however it ends.
 
     Raises:
         SourceError: a file changed since it was found, or a row's partition is none.
     """
+    copies: list[Copy] = []
+    try:
+        for file in _large_files(source, files):
+            copy = _copy(engine, store, root, source, file)
+            copies += [] if copy is None else [copy]
+        yield copies
+    finally:
+        for copy in copies:
+            copy.path.unlink(missing_ok=True)
+
+
+def _large_files(source: Relation, files: Iterable[RawFile]) -> list[RawFile]:
+    """Those that may be worth a copy."""
     declaration = source.declaration
     assert isinstance(declaration, Source)
     # The bucket of a row is a column that only a file of our own has.
     by_bucket = source.split is not None and source.split.by == "bucket"
     if declaration.format.kind != "parquet" or declaration.derive or by_bucket:
         return []
-    large = [file for file in files if file.size_bytes >= LEAST_BYTES]
-    copies = (_copy(engine, store, root, source, file) for file in large)
-    return [copy for copy in copies if copy is not None]
+    return [file for file in files if file.size_bytes >= LEAST_BYTES]
 
 
 def _copy(

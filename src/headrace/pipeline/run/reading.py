@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from headrace.pipeline.plan.addresses import quarantine_address
 from headrace.pipeline.plan.planning import partitioned_cells
 from headrace.pipeline.plan.plans import SourceFiles
 from headrace.pipeline.plan.versions import assemble, known_schema
-from headrace.pipeline.run.copies import Copy, keep_copies, make_copies
+from headrace.pipeline.run.copies import Copy, keep_copies, staged_copies
 from headrace.pipeline.run.pieces import Piece, column_names, of_pieces, pieces_of
 from headrace.pipeline.run.storing import NewCell, StagedFile, Target
 from headrace.sources.reading import FileOutcome, read_files
@@ -48,32 +49,56 @@ def build_source(
     Raises:
         SourceError: a file cannot be read by its contract at all, or a row's partition is none.
     """
-    declaration = source.declaration
-    assert isinstance(declaration, Source)
     rows, aside = f"__rows_{source.name}", f"__aside_{source.name}"
     addresses = {file: each for each, file in files.files}
-    copies = make_copies(engine, store, root, source, files.unread)
-    copied = {copy.file for copy in copies}
-    others = [file for file in files.unread if file not in copied]
-    outcomes = read_files(engine, root, declaration, others, rows, aside)
-    _derive(engine, source, rows, outcomes)
-    _require_derived(engine, source, rows, outcomes)
-    # The quarantine first: a file counts as read once its cell of the source is recorded.
-    target = Target(engine, store, quarantine.name, known_schema(quarantine))
-    set_aside = _keep_aside(target, aside, addresses, outcomes, copies)
-    read = _Read(engine, store, source, addresses, rows, outcomes)
-    if copies:
-        files = keep_copies(read.target, source, copies, addresses, files)
-    if outcomes:
-        files = read.partitions(files) if source.split else read.whole(files)
-    for table in (rows, aside):
-        engine.cursor().execute(f"DROP TABLE {quote(table)}")
+    with (
+        _dropped_tables(engine, rows, aside),
+        staged_copies(engine, store, root, source, files.unread) as copies,
+    ):
+        copied = {copy.file for copy in copies}
+        others = [file for file in files.unread if file not in copied]
+        outcomes = _read_others(engine, root, source, others, rows, aside)
+        # The quarantine first: a file counts as read once its cell of the source is recorded.
+        target = Target(engine, store, quarantine.name, known_schema(quarantine))
+        set_aside = _keep_aside(target, aside, addresses, outcomes, copies)
+        read = _Read(engine, store, source, addresses, rows, outcomes)
+        if copies:
+            files = keep_copies(read.target, source, copies, addresses, files)
+        if outcomes:
+            files = read.partitions(files) if source.split else read.whole(files)
     quarantined = dict(files.quarantined) | {cell.cell.address: cell for cell in set_aside}
     wanted = [address for address, _ in files.files]
     return (
         _version(source, files),
         assemble(quarantine, (quarantined[quarantine_address(each)] for each in wanted)),
     )
+
+
+@contextmanager
+def _dropped_tables(engine: DuckDBEngine, *names: str) -> Iterator[None]:
+    """Tables of a block that are gone when it ends, however it ends."""
+    try:
+        yield
+    finally:
+        for name in names:
+            engine.cursor().execute(f"DROP TABLE IF EXISTS {quote(name)}")
+
+
+def _read_others(
+    engine: DuckDBEngine,
+    root: Path,
+    source: Relation,
+    files: Sequence[RawFile],
+    rows: str,
+    aside: str,
+) -> Sequence[FileOutcome]:
+    """Read files into the table `rows`, with the columns that the contract derives."""
+    declaration = source.declaration
+    assert isinstance(declaration, Source)
+    outcomes = read_files(engine, root, declaration, files, rows, aside)
+    _derive(engine, source, rows, outcomes)
+    _require_derived(engine, source, rows, outcomes)
+    return outcomes
 
 
 def _keep_aside(
