@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import NamedTuple, TypeAlias, cast
 from urllib.parse import unquote_to_bytes
@@ -18,6 +19,8 @@ from headrace.serve.scalars import Reader, Scalar, Unfit, canonical, reader
 from headrace.store.snapshots import EndpointContract, Parameter
 
 Bound: TypeAlias = "Scalar | list[Scalar] | None"
+
+_Ordered: TypeAlias = "tuple[int, int | None, int | None]"
 
 LIMIT, OFFSET = "limit", "offset"
 _LARGEST_OFFSET = 2**63 - 1
@@ -39,7 +42,7 @@ class Values(NamedTuple):
     offset: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Rules:
     """One parameter of the contract, with its bounds read by its own type."""
 
@@ -52,6 +55,7 @@ class _Rules:
     pattern: re.Pattern[str] | None
     default: Bound
     default_key: str
+    is_required: bool
 
     @classmethod
     def of(cls, parameter: Parameter) -> _Rules:
@@ -69,17 +73,24 @@ class _Rules:
             pattern=re.compile(parameter.pattern) if parameter.pattern else None,
             default=default,
             default_key=_key(default),
+            is_required=parameter.required,
         )
+
+    @cached_property
+    def quick(self) -> Reader:
+        """`value`, without a look at rules that are not there."""
+        has_rules = (self.low, self.high, self.pattern) != (None, None, None) or bool(self.enum)
+        return self.value if has_rules else self.read
 
     def value(self, text: str) -> Scalar:
         """What a text stands for. Raises Unfit."""
         value = self.read(text)
         # Bounds were read by the same reader as the value: they compare.
-        ordered = cast("int", value)
-        if self.low is not None and ordered < cast("int", self.low):
-            raise Unfit(f"{canonical(self.low)} or more")
-        if self.high is not None and ordered > cast("int", self.high):
-            raise Unfit(f"{canonical(self.high)} or less")
+        ordered, low, high = cast("_Ordered", (value, self.low, self.high))
+        if low is not None and ordered < low:
+            raise Unfit(f"{canonical(low)} or more")
+        if high is not None and ordered > high:
+            raise Unfit(f"{canonical(high)} or less")
         if self.enum and value not in self.enum:
             raise Unfit(f"one of {', '.join(canonical(each) for each in self.enum)}")
         if self.pattern and not self.pattern.fullmatch(text):
@@ -137,7 +148,7 @@ class ParameterReader:
         for name, rules in self.rules:
             text = texts.get(name)
             if text is None:
-                if rules.parameter.required:
+                if rules.is_required:
                     raise Unfit
                 bound[name] = rules.default
                 key += rules.default_key
@@ -145,8 +156,8 @@ class ParameterReader:
                 if rules.is_list:
                     raise Unfit
                 known += 1
-                bound[name] = value = rules.value(text)
-                spelled = canonical(value)
+                bound[name] = value = rules.quick(text)
+                spelled = value if isinstance(value, str) else canonical(value)
                 key += f"{len(spelled)}:{spelled}"
         if known != len(texts):
             raise Unfit
@@ -165,7 +176,9 @@ class ParameterReader:
         if not self.pages:
             return Values(bound, key)
         limit, offset = bound.pop(LIMIT), bound.pop(OFFSET)
-        return Values(bound, key, cast("int", limit), cast("int", offset))
+        assert isinstance(limit, int)
+        assert isinstance(offset, int)
+        return Values(bound, key, limit, offset)
 
     def _misplaced(self, query: Sequence[tuple[str, str]]) -> Iterator[ParameterError]:
         for name in dict.fromkeys(name for name, _ in query):
