@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import random
@@ -16,7 +18,17 @@ from hypothesis import strategies as st
 
 from headrace.base.tables import Column
 from headrace.engines.duckdb import described, open_duckdb
-from headrace.engines.text_rows import Numbers, json_array_sql, json_row_sql, text_sql
+from headrace.engines.json_values import JsonValues, Numbers, strict_json, text_sql
+from headrace.engines.sql_types import sql_type
+from headrace.engines.text_rows import (
+    csv_header,
+    csv_row_sql,
+    fields_of,
+    json_array_sql,
+    json_object_sql,
+    json_row_sql,
+    json_value_sql,
+)
 
 VALUES = [
     ("true", "true"),
@@ -69,8 +81,8 @@ VALUES = [
     ("TIMESTAMP '2024-03-01 12:00:00.120'", '"2024-03-01T12:00:00.12"'),
     ("TIMESTAMP '-infinity'", '"-infinity"'),
     ("TIMESTAMP '9999-12-31 23:59:59.999999'", '"9999-12-31T23:59:59.999999"'),
-    ("TIMESTAMP '12345-01-01 01:02:03'", '"12345-01-01 01:02:03"'),
-    ("TIMESTAMP '0044-03-15 (BC) 12:00:00'", '"0044-03-15 (BC) 12:00:00"'),
+    ("TIMESTAMP '12345-01-01 01:02:03'", '"12345-01-01T01:02:03"'),
+    ("TIMESTAMP '0044-03-15 (BC) 12:00:00'", '"0044-03-15T(BC)T12:00:00"'),
     ("TIMESTAMP_S '2024-03-01 12:00:00'", '"2024-03-01T12:00:00"'),
     ("TIMESTAMP_MS '2024-03-01 12:00:00.123'", '"2024-03-01T12:00:00.123"'),
     ("TIMESTAMP_NS '2024-03-01 12:00:00.123456789'", '"2024-03-01T12:00:00.123456789"'),
@@ -78,7 +90,7 @@ VALUES = [
     ("TIMESTAMPTZ '2024-03-01 12:00:00+02'", '"2024-03-01T10:00:00Z"'),
     ("TIMESTAMPTZ 'infinity'", '"infinity"'),
     ("TIMESTAMPTZ '0001-01-01 00:00:00+00'", '"0001-01-01T00:00:00Z"'),
-    ("TIMESTAMPTZ '12345-01-01 00:00:00+00'", '"12345-01-01 00:00:00+00"'),
+    ("TIMESTAMPTZ '12345-01-01 00:00:00+00'", '"12345-01-01T00:00:00Z"'),
     ("TIMESTAMPTZ_NS '2024-03-01 12:00:00.123456789+02'", '"2024-03-01T10:00:00.123456789Z"'),
     ("INTERVAL '14 months 3 days 4 hours 30.5 seconds'", '"P1Y2M3DT4H30.5S"'),
     ("INTERVAL '-14 months 3 days -90.5 seconds'", '"P-1Y-2M3DT-1M-30.5S"'),
@@ -151,8 +163,13 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 def written(
     connection: duckdb.DuckDBPyConnection, sql: str, numbers: Numbers = "digits"
 ) -> list[str]:
-    expression = json_row_sql(described(connection, sql), numbers=numbers)
-    return [row for (row,) in connection.execute(f"SELECT {expression} FROM ({sql})").fetchall()]
+    """The rows of a query as JSON objects: both ways to write them must agree."""
+    columns = described(connection, sql)
+    loose = json_object_sql(fields_of(columns), JsonValues(numbers, strict=False))
+    rows = f"SELECT {json_row_sql(columns, numbers=numbers)}, encode({loose}) FROM ({sql})"
+    found = connection.execute(rows).fetchall()
+    assert [strict_json(row).decode() for _, row in found] == [row for row, _ in found]
+    return [row for row, _ in found]
 
 
 def strict(text: str) -> object:
@@ -187,7 +204,7 @@ def test_every_type_of_the_engine_is_among_the_values(
 def test_null_is_null_in_every_type(connection: duckdb.DuckDBPyConnection, type_name: str) -> None:
     sql = f"SELECT NULL::{type_name} AS v"
     assert written(connection, sql) == ['{"v":null}']
-    text = text_sql("v", described(connection, sql)[0].type)
+    text = text_sql("v", sql_type(described(connection, sql)[0].type))
     assert connection.execute(f"SELECT {text} FROM ({sql})").fetchall() == [(None,)]
 
 
@@ -198,15 +215,28 @@ def test_names_are_escaped_and_columns_keep_their_order(
     assert written(connection, sql) == ['{"b":1,"a \\"quoted\\" \'\\\\name":"x","é":2}']
 
 
-def test_a_row_without_columns_is_an_empty_object(connection: duckdb.DuckDBPyConnection) -> None:
-    [row] = connection.execute(f"SELECT {json_row_sql(())}, {json_array_sql([])}").fetchall()
-    assert row == ("{}", "[]")
+def test_values_of_all_types_stand_in_one_row(connection: duckdb.DuckDBPyConnection) -> None:
+    """Runs of columns that DuckDB writes by itself take turns with others."""
+    sql = "SELECT " + ", ".join(f"{value} AS v{n}" for n, (value, _) in enumerate(VALUES))
+    columns = described(connection, sql)
+    [row] = written(connection, sql)
+    members = [f'"v{n}":{expected}' for n, (_, expected) in enumerate(VALUES)]
+    assert row == f"{{{','.join(members)}}}"
+    values = JsonValues(strict=False)
+    array = json_array_sql(fields_of(columns), values)
+    lone = ", ".join(json_value_sql(each, values) for each in fields_of(columns))
+    [[whole, *texts]] = connection.execute(f"SELECT {array}, {lone} FROM ({sql})").fetchall()
+    expected = [expected for _, expected in VALUES]
+    assert strict_json(whole.encode()).decode() == f"[{','.join(expected)}]"
+    assert [strict_json(text.encode()).decode() for text in texts] == expected
 
 
-def test_arrays_have_values_only(connection: duckdb.DuckDBPyConnection) -> None:
-    array = json_array_sql([("a", "INTEGER"), ("b", "VARCHAR")], start=",", end="\n")
-    [row] = connection.execute(f"SELECT {array} FROM (SELECT 1 AS a, NULL AS b)").fetchall()
-    assert row == (",[1,null]\n",)
+def test_fields_may_have_one_name(connection: duckdb.DuckDBPyConnection) -> None:
+    [field] = fields_of((Column("a", "INTEGER"),))
+    row = json_object_sql([field, field], JsonValues())
+    assert connection.execute(f"SELECT {row} FROM (SELECT 1 AS a)").fetchall() == [
+        ('{"a":1,"a":1}',)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -280,8 +310,99 @@ def test_texts_are_what_python_reads(
     assert not any("\n" in row for row in rows)
 
 
-def test_not_nullable_columns_are_written_the_same(connection: duckdb.DuckDBPyConnection) -> None:
-    column = Column("v", "INTEGER", nullable=False)
-    assert connection.execute(
-        f"SELECT {json_row_sql((column,))} FROM (SELECT 1 AS v)"
-    ).fetchall() == [('{"v":1}',)]
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b'{"a":NaN,"b":[-Infinity,Infinity]}', b'{"a":"NaN","b":["-Infinity","Infinity"]}'),
+        (b'{"NaN":"NaN","a":":NaN,","b":"\\":NaN"}', b'{"NaN":"NaN","a":":NaN,","b":"\\":NaN"}'),
+        (b'{"a":"x\\\\","b":NaN}', b'{"a":"x\\\\","b":"NaN"}'),
+    ],
+)
+def test_numbers_that_are_none_get_their_quotes(text: bytes, expected: bytes) -> None:
+    assert strict_json(text) == expected
+
+
+def csv_rows(connection: duckdb.DuckDBPyConnection, sql: str, *, guard: bool) -> list[str]:
+    line = csv_row_sql(fields_of(described(connection, sql)), guard=guard)
+    return [row for (row,) in connection.execute(f"SELECT {line} FROM ({sql})").fetchall()]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("1", "1"),
+        ("(-2.50)::DECIMAL(4,2)", "-2.50"),
+        ("1e300::DOUBLE", "1e300"),
+        ("'nan'::DOUBLE", "NaN"),
+        ("'-inf'::FLOAT", "-Infinity"),
+        ("0.1::FLOAT", "0.1"),
+        ("true", "true"),
+        ("NULL", ""),
+        ("NULL::VARCHAR", ""),
+        ("NULL::DOUBLE[]", ""),
+        ("''", '""'),
+        ("'x'", "x"),
+        ("'é'", "é"),
+        ("'two words'", "two words"),
+        ("' x'", '" x"'),
+        ("'x '", '"x "'),
+        ("' '", '" "'),
+        ("'a,b'", '"a,b"'),
+        ("'a\"b'", '"a""b"'),
+        ("'a' || chr(10) || 'b'", '"a\nb"'),
+        ("'a' || chr(13)", '"a\r"'),
+        ("'=1+1'", '"\'=1+1"'),
+        ("'+1'", '"\'+1"'),
+        ("'-1'", '"\'-1"'),
+        ("'@x'", '"\'@x"'),
+        ("'=\"x\"'", '"\'=""x"""'),
+        ("chr(9) || 'x'", '"\'\tx"'),
+        ("chr(13) || 'x'", '"\'\rx"'),
+        ("chr(0) || 'x'", '"\'\0x"'),
+        ("'a=b'", "a=b"),
+        ("'=x'::ENUM ('=x')", '"\'=x"'),
+        ("DATE '2024-03-01'", "2024-03-01"),
+        ("TIMESTAMPTZ '2024-03-01 12:00:00+00'", "2024-03-01T12:00:00Z"),
+        (r"'\x00\xff'::BLOB", "AP8="),
+        ("INTERVAL '-1 day'", "P-1D"),
+        ("[1, NULL]", '"[1,null]"'),
+        ("[]::INTEGER[]", "[]"),
+        ("{'k': 1.50::DECIMAL(4,2)}", '"{""k"":1.50}"'),
+        ("'-1'::JSON", "-1"),
+        ("'{\"k\": 1}'::JSON", '"{""k"": 1}"'),
+    ],
+)
+def test_every_value_has_one_csv_text(
+    connection: duckdb.DuckDBPyConnection, value: str, expected: str
+) -> None:
+    assert csv_rows(connection, f"SELECT 7 AS n, {value} AS v", guard=True) == [f"7,{expected}"]
+
+
+def test_csv_texts_are_exact_without_the_guard(connection: duckdb.DuckDBPyConnection) -> None:
+    assert csv_rows(connection, "SELECT '=1+1' AS a, '-1' AS b", guard=False) == ["=1+1,-1"]
+
+
+def test_a_lone_null_is_a_row_in_csv(connection: duckdb.DuckDBPyConnection) -> None:
+    sql = "SELECT unnest([NULL, '', 'x']) AS v"
+    assert csv_rows(connection, sql, guard=True) == ['""', '""', "x"]
+
+
+@given(st.lists(st.one_of(st.none(), st.text()), min_size=1, max_size=20), st.booleans())
+def test_csv_gives_every_text_back(
+    connection: duckdb.DuckDBPyConnection, texts: list[str | None], guard: bool
+) -> None:
+    sql = "CREATE OR REPLACE TEMP TABLE texts AS SELECT unnest($1::VARCHAR[]) AS v"
+    connection.execute(sql, [texts])
+    lines = csv_rows(connection, "SELECT 1 AS n, v FROM texts", guard=guard)
+    rows = list(csv.reader(io.StringIO("\r\n".join(lines), newline="")))
+    guarded = ("=", "+", "-", "@", "\t", "\r", "\0")
+    expected = [
+        "'" + text if guard and text.startswith(guarded) else text
+        for text in (text or "" for text in texts)
+    ]
+    assert [text for _, text in rows] == expected
+
+
+def test_a_csv_header_has_the_names() -> None:
+    assert csv_header(["a", "b c", 'd"', "=e"], guard=True) == "a,b c,\"d\"\"\",'=e"
+    assert csv_header(["=e"], guard=False) == "=e"
