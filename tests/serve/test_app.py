@@ -82,7 +82,9 @@ def test_an_accept_that_nothing_fits_is_406(shop: Shop, serve: Serve) -> None:
     response = client.get("/sales", {"Accept": "application/xml"})
     assert response.status_code == 406
     assert response.json()["detail"] == (
-        "This path answers as application/json, application/x-ndjson, text/csv."
+        "This path answers as application/json, application/x-ndjson, text/csv,"
+        " application/vnd.apache.arrow.stream, application/vnd.apache.parquet,"
+        " application/vnd.openxmlformats-officedocument.spreadsheetml.sheet."
     )
     assert client.get("/sales.json", {"Accept": "application/xml"}).status_code == 200
 

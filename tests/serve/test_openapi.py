@@ -50,7 +50,14 @@ def test_an_endpoint_is_described_by_its_contract(shop: Shop, serve: Serve) -> N
     ]
     assert sorted(operation["responses"]) == ["200", "304", "406", "422", "503"]
     content = operation["responses"]["200"]["content"]
-    assert sorted(content) == ["application/json", "application/x-ndjson", "text/csv"]
+    assert list(content) == [
+        "application/json",
+        "application/x-ndjson",
+        "text/csv",
+        "application/vnd.apache.arrow.stream",
+        "application/vnd.apache.parquet",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ]
     assert content["application/json"]["schema"]["items"] == {
         "type": "object",
         "required": ["day", "revenue"],
@@ -118,10 +125,15 @@ def test_types_have_schemas() -> None:
 
 
 def test_only_what_can_be_null_is_nullable() -> None:
-    columns = (Column("a", "DATE", nullable=False), Column("b", "DOUBLE", nullable=False))
+    columns = (
+        Column("a", "DATE", nullable=False),
+        Column("b", "DOUBLE", nullable=False),
+        Column("c", "FLOAT[]"),
+    )
     assert row_schema(columns)["properties"] == {
         "a": {"type": "string", "format": "date"},
-        "b": {"type": ["number", "null"]},
+        "b": {"type": ["number", "string"]},
+        "c": {"type": ["array", "null"], "items": {"type": ["number", "string", "null"]}},
     }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal, get_args
 
 import click
 import duckdb
@@ -18,14 +19,14 @@ from headrace.base.names import listed, near_miss
 from headrace.cli.opening import Opened, open_project
 from headrace.cli.options import environment_option, project_option
 from headrace.cli.printing import Align, counted, cut, faint, table
-from headrace.serve.columnar import Row, RowStream, SnapshotReader, require_one_select
-from headrace.serve.formats import Csv, Format, Json, Ndjson
+from headrace.engines.duckdb import described
+from headrace.serve.columnar import Row, SnapshotReader, one_select, require_one_select
+from headrace.serve.formats import Ending, Form
 from headrace.serve.settings import ServeSettings
 from headrace.store.snapshots import Ref
 
-_FORMATS: dict[str, Format] = {"json": Json(), "csv": Csv(guard=False), "ndjson": Ndjson()}
+_ENDINGS: tuple[Ending, ...] = get_args(Ending)
 _TABLE_LIMIT = 100
-_PIECE_ROWS = 2_000
 _CELL_COLUMNS = 60
 _NUMBERS = (int, float, Decimal)
 _MISSING_TABLE = re.compile(r"Table with name (\S+) does not exist")
@@ -43,7 +44,7 @@ _MISSING_TABLE = re.compile(r"Table with name (\S+) does not exist")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", *_FORMATS]),
+    type=click.Choice(["table", *_ENDINGS]),
     default="table",
     show_default=True,
     help="How to print the rows.",
@@ -59,7 +60,7 @@ _MISSING_TABLE = re.compile(r"Table with name (\S+) does not exist")
 def command(
     sql: str,
     number: int | None,
-    form: str,
+    form: Ending | Literal["table"],
     limit: int | None,
     environment: str | None,
     folder: Path,
@@ -77,7 +78,7 @@ def command(
         if form == "table":
             _print_table(reader, text, _TABLE_LIMIT if limit is None else limit)
         else:
-            _print_rows(reader, text, _FORMATS[form], limit)
+            _print_rows(reader, text, form, limit)
 
 
 @contextmanager
@@ -160,19 +161,14 @@ def _cell(value: object) -> str:
     return cut(str(value), _CELL_COLUMNS)
 
 
-def _print_rows(reader: SnapshotReader, sql: str, form: Format, limit: int | None) -> None:
-    with closing(reader.query(sql, {})) as stream:
-        for piece in _pieces(stream, form, limit):
+def _print_rows(reader: SnapshotReader, sql: str, ending: Ending, limit: int | None) -> None:
+    select = one_select(sql).query.strip().rstrip(";")
+    if limit is not None:
+        select = f"SELECT * FROM ({select}\n) LIMIT {limit:d}"
+    with closing(reader.cursor()) as cursor:
+        columns = described(cursor, select)
+    with closing(reader.pieces(select, {}, columns, Form(ending, guard=False))) as stream:
+        last = False
+        while not last:
+            piece, last = stream.next()
             click.echo(piece, nl=False)
-
-
-def _pieces(stream: RowStream, form: Format, limit: int | None) -> Iterator[bytes]:
-    left = sys.maxsize if limit is None else limit
-    rows = stream.rows(min(left, _PIECE_ROWS))
-    names = stream.names()
-    yield form.start(names) + form.rows(names, rows, first=True)
-    while len(rows) == _PIECE_ROWS:
-        left -= len(rows)
-        rows = stream.rows(min(left, _PIECE_ROWS))
-        yield form.rows(names, rows, first=False)
-    yield form.end()

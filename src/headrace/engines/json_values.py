@@ -28,7 +28,7 @@ _WIDE = frozenset(["BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT", "DECIMAL", "BIGNU
 _BARE = INTEGER_TYPES | {"BOOLEAN", "DECIMAL", "BIGNUM"}
 # What DuckDB's own JSON functions write as we do, inside of lists and structs, too.
 _PLAIN = INTEGER_TYPES | {"BOOLEAN", "DATE", "TIME", "UUID", "VARCHAR", "ENUM", '"NULL"'}
-_ODD = re.compile(rb'"(?:[^"\\]|\\.)*"|(NaN|-?Infinity)')
+_ODD = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|(NaN|-?Infinity)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +184,12 @@ def enclosed_sql(brackets: str, members: Sequence[str]) -> str:
 
 def strict_json(text: bytes) -> bytes:
     """A JSON text with quotes around each NaN and infinity that has none."""
-    if b"NaN" in text or b"Infinity" in text:
-        return _ODD.sub(_with_quotes, text)
-    return text
+    return _ODD.sub(_with_quotes, text) if is_suspect(text) else text
+
+
+def is_suspect(text: bytes) -> bool:
+    """Whether a JSON text may hold NaN or an infinity."""
+    return b"NaN" in text or b"Infinity" in text
 
 
 def _with_quotes(match: re.Match[bytes]) -> bytes:

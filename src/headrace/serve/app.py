@@ -18,7 +18,7 @@ from headrace.serve.cache import Statistics
 from headrace.serve.counting import AccessCounts
 from headrace.serve.dependencies import SCOPE_KEY
 from headrace.serve.editions import Edition
-from headrace.serve.formats import Format
+from headrace.serve.formats import Form
 from headrace.serve.hot_path import Hot, HotPath
 from headrace.serve.kit import Kit
 from headrace.serve.parameters import parse_query
@@ -204,7 +204,7 @@ class Service:
         found.target.calls.total += 1
         return answer
 
-    def _negotiated(self, scope: Scope) -> Format:
+    def _negotiated(self, scope: Scope) -> Form:
         chosen = self._formats.by_accept(request_header(scope, b"accept"))
         if chosen is None:
             offered = ", ".join(each.media_type for each in self._formats.offered)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from headrace.serve.formats import Format
+from headrace.serve.formats import Form
 from headrace.serve.parameters import Values
 
 
@@ -20,7 +20,7 @@ class Request(NamedTuple):
 
     path: Mapping[str, str]
     query: Sequence[tuple[str, str]]
-    format: Format
+    format: Form
 
 
 class Asked(NamedTuple):

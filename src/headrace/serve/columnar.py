@@ -8,7 +8,8 @@ query can change that.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -16,8 +17,9 @@ import duckdb
 
 from headrace.base.errors import CorruptObject, UsageError
 from headrace.base.names import quote
-from headrace.base.tables import Version
+from headrace.base.tables import Schema, Version
 from headrace.engines.duckdb import literal_path, open_duckdb, version_sql
+from headrace.serve.formats import Form, pieces
 from headrace.serve.settings import ServeSettings
 from headrace.store.snapshots import Ref, Snapshot
 from headrace.store.store import Store
@@ -25,44 +27,23 @@ from headrace.store.store import Store
 Row: TypeAlias = "tuple[object, ...]"
 
 
-class RowStream:
-    """The rows of one query, in pieces; nothing runs before the first piece is asked for.
+class _Stream:
+    """What one query gives, in pieces; nothing runs before the first piece is asked for.
 
-    One thread at a time asks for rows; `interrupt` and `close` may come from any other.
+    One thread at a time asks for pieces; `interrupt` and `close` may come from any other.
     """
 
     def __init__(
         self,
         cursor: duckdb.DuckDBPyConnection,
         give_back: Callable[[duckdb.DuckDBPyConnection], None],
-        sql: str | duckdb.Statement,
-        parameters: Mapping[str, object],
     ) -> None:
-        """Use `SnapshotReader.query`."""
+        """Use a method of `SnapshotReader`."""
         self._cursor = cursor
         self._give_back = give_back
-        self._sql = sql
-        self._parameters = dict(parameters)
         self._busy = threading.Lock()
         self._state: Literal["new", "open", "ended", "closed"] = "new"
         self._closing = False
-
-    def rows(self, count: int) -> list[Row]:
-        """The next `count` rows; fewer only at the end.
-
-        Raises:
-            duckdb.Error: the query failed, or was interrupted, or the stream is closed.
-        """
-        try:
-            with self._busy:
-                return self._next(count)
-        finally:
-            if self._closing:
-                self.close()
-
-    def names(self) -> list[str]:
-        """The columns, once there was a first piece."""
-        return [column[0] for column in self._cursor.description or ()]
 
     def interrupt(self) -> None:
         """Make the running piece fail soon."""
@@ -78,6 +59,52 @@ class RowStream:
         finally:
             self._busy.release()
 
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        try:
+            with self._busy:
+                yield
+        finally:
+            if self._closing:
+                self.close()
+
+    def _close(self) -> None:
+        if self._state in ("new", "ended"):
+            self._give_back(self._cursor)
+        elif self._state == "open":
+            # A query that has not ended would go on holding its memory in an idle cursor.
+            self._cursor.close()
+        self._state = "closed"
+
+
+class RowStream(_Stream):
+    """The rows of one query."""
+
+    def __init__(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        give_back: Callable[[duckdb.DuckDBPyConnection], None],
+        sql: str | duckdb.Statement,
+        parameters: Mapping[str, object],
+    ) -> None:
+        """Use `SnapshotReader.query`."""
+        super().__init__(cursor, give_back)
+        self._sql = sql
+        self._parameters = dict(parameters)
+
+    def rows(self, count: int) -> list[Row]:
+        """The next `count` rows; fewer only at the end.
+
+        Raises:
+            duckdb.Error: the query failed, or was interrupted, or the stream is closed.
+        """
+        with self._running():
+            return self._next(count)
+
+    def names(self) -> list[str]:
+        """The columns, once there was a first piece."""
+        return [column[0] for column in self._cursor.description or ()]
+
     def _next(self, count: int) -> list[Row]:
         if self._state == "new":
             self._state = "open"
@@ -87,13 +114,42 @@ class RowStream:
             self._state = "ended"
         return rows
 
+
+class PieceStream(_Stream):
+    """The bytes of one answer."""
+
+    def __init__(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        give_back: Callable[[duckdb.DuckDBPyConnection], None],
+        made: Generator[bytes],
+    ) -> None:
+        """Use `SnapshotReader.pieces`."""
+        super().__init__(cursor, give_back)
+        self._made = made
+        self._ahead = b""
+
+    def next(self) -> tuple[bytes, bool]:
+        """The next piece, and whether it is the last one; blocks.
+
+        Raises:
+            duckdb.Error: the query failed, or was interrupted, or the stream is closed.
+        """
+        with self._running():
+            if self._state == "new":
+                self._state = "open"
+                self._ahead = next(self._made, b"")
+            # One piece ahead: a small answer is known to be whole, and gets its length.
+            piece, self._ahead = self._ahead, next(self._made, b"")
+            if not self._ahead:
+                self._state = "ended"
+        if self._state == "ended":
+            self.close()
+        return piece, not self._ahead
+
     def _close(self) -> None:
-        if self._state in ("new", "ended"):
-            self._give_back(self._cursor)
-        elif self._state == "open":
-            # A query that has not ended would go on holding its memory in an idle cursor.
-            self._cursor.close()
-        self._state = "closed"
+        self._made.close()
+        super()._close()
 
 
 class SnapshotReader:
@@ -134,6 +190,14 @@ class SnapshotReader:
             parameters: name -> value.
         """
         return RowStream(self._take(), self._idle.append, sql, parameters)
+
+    def pieces(
+        self, sql: str, parameters: Mapping[str, object], columns: Schema, form: Form
+    ) -> PieceStream:
+        """The rows of a SELECT as an answer; see `headrace.serve.formats.pieces`."""
+        cursor = self._take()
+        made = pieces(cursor, sql, parameters, columns, form)
+        return PieceStream(cursor, self._idle.append, made)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A new connection to the instance, for the caller to close."""

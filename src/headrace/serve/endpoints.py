@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -19,8 +19,8 @@ from headrace.base.hashing import address
 from headrace.serve.answers import Answer, Head, Piece
 from headrace.serve.asked import Asked, Request
 from headrace.serve.cache import Entry
-from headrace.serve.columnar import RowStream, SnapshotReader, one_select, require_one_select
-from headrace.serve.formats import Format
+from headrace.serve.columnar import PieceStream, SnapshotReader, one_select, require_one_select
+from headrace.serve.formats import Form, chosen_form
 from headrace.serve.kit import Kit
 from headrace.serve.parameters import LIMIT, OFFSET, ParameterReader, Values
 from headrace.serve.problems import Refused, internal, new_instance, problem, unavailable
@@ -30,8 +30,7 @@ from headrace.store.snapshots import EndpointContract, Snapshot
 _LOG = logging.getLogger("headrace.serve")
 
 # Part of every ETag: to be raised whenever the same rows are written otherwise than before.
-_ENCODING = 2
-_PIECE_ROWS = 2048
+_ENCODING = 3
 _SHARED_SECONDS = 24 * 3600.0
 # What DuckDB raises when a value does not fit the query: a bad pattern, a sum out of range.
 _REFUSALS = (duckdb.DataError, duckdb.InvalidInputException)
@@ -84,14 +83,14 @@ class CompiledEndpoint:
         self._cache = kit.cache
         self._parameters = ParameterReader.of(contract)
         self._used = require_one_select(contract.sql)
-        self._statement = one_select(paged_sql(contract))
+        self._sql = paged_sql(contract)
         self._names = [column.name for column in contract.columns]
         self._content = content_of(contract, reader.snapshot)
         self._loaded_at = newest_load(contract, reader.snapshot)
         self._unchanged = Head(self._fixed())
-        self._heads = {form: self._head(form) for form in kit.formats.offered}
+        self._heads = {form: self._head(form) for form in kit.formats.forms}
         self._bases = {
-            form: f"{_ENCODING} {self._content} {form!r} ".encode() for form in kit.formats.offered
+            form: f"{_ENCODING} {self._content} {form!r} ".encode() for form in kit.formats.forms
         }
 
     def warm(self) -> None:
@@ -119,8 +118,10 @@ class CompiledEndpoint:
         Raises:
             Refused: 422, the parameters do not fit.
         """
-        values = self._parameters.read(request.path, request.query)
-        named = self._bases[request.format] + values.key.encode("utf-8", "surrogatepass")
+        form, query = chosen_form(request.format, request.query, self._parameters.known)
+        request = request._replace(format=form, query=query)
+        values = self._parameters.read(request.path, query)
+        named = self._bases[form] + values.key.encode("utf-8", "surrogatepass")
         digest = blake2b(named, digest_size=16).hexdigest()
         return Asked(self.contract.path, request, values, f'W/"{digest}"')
 
@@ -136,7 +137,7 @@ class CompiledEndpoint:
         """
         if none_match and matches(none_match, asked.tag):
             return Ready(304, self._unchanged, asked.tag, self._age_seconds(), b"")
-        if self.keyed is not None and asked.request.format.ending == "json":
+        if self.keyed is not None and asked.request.format.is_plain:
             values = asked.values
             rows = self.keyed.rows(values.bound, values.limit, values.offset)
             return self._whole(asked, b"[" + b",".join(rows) + b"]\n")
@@ -217,9 +218,9 @@ class CompiledEndpoint:
         first = self._whole(asked, piece).answer()
         return replace(first, more=collected.over(more), close=body.close)
 
-    def _body(self, asked: Asked) -> Body:
-        stream = self._reader.query(self._statement, self._bound(asked.values))
-        return Body(stream, asked.request.format, self._names)
+    def _body(self, asked: Asked) -> PieceStream:
+        form, columns = asked.request.format, self.contract.columns
+        return self._reader.pieces(self._sql, self._bound(asked.values), columns, form)
 
     def _keep(self, asked: Asked, body: bytes) -> None:
         self._cache.put(asked.tag, Entry(body, asked))
@@ -267,10 +268,11 @@ class CompiledEndpoint:
             "X-Content-Type-Options": "nosniff",
         }
 
-    def _head(self, form: Format) -> Head:
+    def _head(self, form: Form) -> Head:
         headers = {"Content-Type": form.content_type, **self._fixed()}
-        if form.ending == "csv":
-            headers["Content-Disposition"] = f'attachment; filename="{self.contract.name}.csv"'
+        if form.is_file:
+            name = f"{self.contract.name}.{form.ending}"
+            headers["Content-Disposition"] = f'attachment; filename="{name}"'
         return Head(headers)
 
     def _age_seconds(self) -> int:
@@ -346,34 +348,3 @@ def matches(none_match: str, tag: str) -> bool:
     known = tag.removeprefix("W/")
     given = [each.strip() for each in none_match.split(",")]
     return given == ["*"] or known in (each.removeprefix("W/") for each in given)
-
-
-class Body:
-    """The bytes of an answer, in pieces."""
-
-    def __init__(self, stream: RowStream, form: Format, names: Sequence[str]) -> None:
-        self._stream = stream
-        self._format = form
-        self._names = names
-        self._first = True
-
-    def next(self) -> Piece:
-        """The next piece; blocks. Raises duckdb.Error."""
-        rows = self._stream.rows(_PIECE_ROWS)
-        last = len(rows) < _PIECE_ROWS
-        parts = [self._format.rows(self._names, rows, first=self._first)]
-        if self._first:
-            parts.insert(0, self._format.start(self._names))
-            self._first = False
-        if last:
-            parts.append(self._format.end())
-            self.close()
-        return b"".join(parts), last
-
-    def interrupt(self) -> None:
-        """Make the piece that is being made fail soon."""
-        self._stream.interrupt()
-
-    def close(self) -> None:
-        """Give back what the query holds."""
-        self._stream.close()

@@ -1,183 +1,171 @@
-"""Formats of an answer: takes rows, gives JSON, NDJSON or CSV; and chooses by ending or Accept.
+"""Formats of an answer: chooses one by ending, Accept and query, and gives a SELECT's rows in it.
 
-Encoding, the same everywhere: integers and decimals as numbers with every digit; NaN and the
-infinities as null, for JSON has no such numbers; dates and times as ISO 8601, those with a zone
-in UTC with Z; bytes in base64; lists as arrays, structs and maps as objects.
+docs/serving.md lists the formats, and what values look like in them.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import Protocol
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Any, Literal, TypeAlias, get_args
 
-import msgspec
+import duckdb
 
-from headrace.serve.columnar import Row
+from headrace.base.tables import Schema
+from headrace.engines.json_values import Numbers
+from headrace.serve import text_pieces
+from headrace.serve.problems import ParameterError, Refused, parameter_problem, shown
+from headrace.serve.selection import Selection
+from headrace.serve.workbooks import workbook
 
-_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\0")
+Ending: TypeAlias = Literal["json", "ndjson", "csv", "arrow", "parquet", "xlsx"]
+Shape: TypeAlias = Literal["rows", "columns", "arrays"]
+
+_MEDIA_TYPES: Mapping[str, str] = {
+    "json": "application/json",
+    "ndjson": "application/x-ndjson",
+    "csv": "text/csv",
+    "arrow": "application/vnd.apache.arrow.stream",
+    "parquet": "application/vnd.apache.parquet",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+# Names that many clients use, registered by nobody.
+_ALIASES = {
+    "application/ndjson": "application/x-ndjson",
+    "application/jsonl": "application/x-ndjson",
+    "application/x-parquet": "application/vnd.apache.parquet",
+}
+# The parameters of a URL by which a client chooses among the forms of a format.
+_SHAPE, _NUMBERS = "shape", "numbers"
+_OPTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "json": {_SHAPE: get_args(Shape), _NUMBERS: get_args(Numbers)},
+    "ndjson": {_NUMBERS: get_args(Numbers)},
+}
 
 
-class Format(Protocol):
-    """One way to write rows: a start, pieces of rows, an end."""
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How an answer is written.
 
-    @property
-    def ending(self) -> str:
-        """What a path ends in to ask for it."""
-        ...
+    Attributes:
+        ending: the format's name, and what a path ends in to ask for it.
+        shape: of JSON: an array of objects, or an object of arrays: a column or a row each.
+        guard: whether CSV keeps spreadsheets from taking a text for a formula.
+        numbers: whether JSON has decimals and integers of 64 bits and more as numbers.
+    """
+
+    ending: Ending
+    shape: Shape = "rows"
+    guard: bool = True
+    numbers: Numbers = "digits"
 
     @property
     def media_type(self) -> str:
-        """What Accept calls it."""
-        ...
+        """What Accept calls the format."""
+        return _MEDIA_TYPES[self.ending]
 
     @property
     def content_type(self) -> str:
         """The media type with its parameters."""
-        ...
+        return self.media_type + ("; charset=utf-8; header=present" if self.ending == "csv" else "")
 
-    def start(self, names: Sequence[str]) -> bytes:
-        """What comes before the first row."""
-        ...
+    @property
+    def is_file(self) -> bool:
+        """Whether a browser is to save the answer rather than to show it."""
+        return self.ending not in ("json", "ndjson")
 
-    def rows(self, names: Sequence[str], rows: Iterable[Row], *, first: bool) -> bytes:
-        """Some rows; `first` says that none came before. Rows may be none."""
-        ...
+    @property
+    def is_compressed(self) -> bool:
+        """Whether to compress the answer again would gain nothing."""
+        return self.ending in ("parquet", "xlsx")
 
-    def end(self) -> bytes:
-        """What comes after the last row."""
-        ...
+    @property
+    def is_plain(self) -> bool:
+        """Whether the answer is an array of the JSON objects that keyed copies hold."""
+        return (self.ending, self.shape, self.numbers) == ("json", "rows", "digits")
 
+    def variants(self) -> Iterator[Form]:
+        """The forms that a client can choose among in this format; itself first."""
+        options = _OPTIONS.get(self.ending, {})
+        for chosen in product(*options.values()):
+            yield self.with_options(zip(options, chosen, strict=True))
 
-@dataclass(frozen=True, slots=True)
-class Json:
-    """One array of objects."""
-
-    ending: str = "json"
-    media_type: str = "application/json"
-    content_type: str = "application/json"
-
-    def start(self, names: Sequence[str]) -> bytes:  # noqa: ARG002 - the shelf's signature
-        """The array's bracket."""
-        return b"["
-
-    def rows(self, names: Sequence[str], rows: Iterable[Row], *, first: bool) -> bytes:
-        """Objects with commas between them."""
-        objects = _ENCODER.encode(_objects(names, rows))[1:-1]
-        return objects if first or not objects else b"," + objects
-
-    def end(self) -> bytes:
-        """The array's bracket."""
-        return b"]\n"
+    def with_options(self, options: Iterable[tuple[str, str]]) -> Form:
+        """The form with other options, which must be among those of its format."""
+        changes: dict[str, Any] = dict(options)
+        return replace(self, **changes)
 
 
-@dataclass(frozen=True, slots=True)
-class Ndjson:
-    """One object a line."""
+def pieces(
+    cursor: duckdb.DuckDBPyConnection,
+    sql: str,
+    parameters: Mapping[str, object],
+    columns: Schema,
+    form: Form,
+) -> Generator[bytes]:
+    """The bytes of an answer; nothing runs before the first are asked for.
 
-    ending: str = "ndjson"
-    media_type: str = "application/x-ndjson"
-    content_type: str = "application/x-ndjson"
+    The pieces have 64 KiB to 1 MiB, but for those at either end. When the iterator is left before
+    its end, the cursor is of no more use.
 
-    def start(self, names: Sequence[str]) -> bytes:  # noqa: ARG002 - the shelf's signature
-        """Nothing."""
-        return b""
+    Args:
+        cursor: a connection that nobody else uses meanwhile.
+        sql: one SELECT, without a semicolon.
+        parameters: name -> value; exactly those of `sql`.
+        columns: of `sql`, in order.
+        form: how the rows are written.
 
-    def rows(self, names: Sequence[str], rows: Iterable[Row], *, first: bool) -> bytes:  # noqa: ARG002 - the shelf's signature
-        """One line a row."""
-        return _ENCODER.encode_lines(_objects(names, rows))
-
-    def end(self) -> bytes:
-        """Nothing."""
-        return b""
-
-
-@dataclass(frozen=True, slots=True)
-class Csv:
-    """RFC 4180 with a header; NULL is an empty field, the empty text a quoted one.
-
-    With `guard`, a text that a spreadsheet would run as a formula gets a `'` in front.
+    Raises:
+        duckdb.Error: the query failed, or was interrupted; some pieces may have been given.
     """
-
-    guard: bool = True
-    ending: str = "csv"
-    media_type: str = "text/csv"
-    content_type: str = "text/csv; charset=utf-8; header=present"
-
-    def start(self, names: Sequence[str]) -> bytes:
-        """The header."""
-        return self._line(names).encode()
-
-    def rows(self, names: Sequence[str], rows: Iterable[Row], *, first: bool) -> bytes:  # noqa: ARG002 - the shelf's signature
-        """One line a row."""
-        return "".join(map(self._line, rows)).encode()
-
-    def end(self) -> bytes:
-        """Nothing."""
-        return b""
-
-    def _line(self, values: Iterable[object]) -> str:
-        # A lone NULL would be an empty line, which readers skip: a row would be lost.
-        return (",".join(map(self._field, values)) or '""') + "\r\n"
-
-    def _field(self, value: object) -> str:
-        text = _csv_text(value)
-        if not isinstance(value, str):
-            return _quoted(text) if text else ""
-        if self.guard and text.startswith(_FORMULA_STARTS):
-            text = "'" + text
-        return _quoted(text)
+    selection = Selection(cursor, sql, parameters, columns)
+    if form.ending == "json":
+        yield from _JSON[form.shape](selection, form.numbers)
+    elif form.ending == "ndjson":
+        yield from text_pieces.json_lines(selection, form.numbers)
+    elif form.ending == "csv":
+        yield from text_pieces.csv_lines(selection, guard=form.guard)
+    elif form.ending == "xlsx":
+        yield from workbook(selection)
+    else:
+        yield from _file_pieces(selection, form.ending)
 
 
-_WRITERS: Mapping[type, Callable[[object], str]] = {
-    str: str,
-    int: str,
-    float: lambda value: str(value) if math.isfinite(float(str(value))) else "",
-    bool: lambda value: "true" if value else "false",
-    Decimal: lambda value: format(value, "f"),
-    type(None): lambda value: "",  # noqa: ARG005 - the shelf's signature
+def _file_pieces(selection: Selection, ending: str) -> Iterator[bytes]:
+    # pyarrow takes 0.3 s to import, and most processes write no such file.
+    from headrace.serve import file_pieces  # noqa: PLC0415
+
+    return file_pieces.WRITERS[ending](selection)
+
+
+_JSON = {
+    "rows": text_pieces.json_rows,
+    "columns": text_pieces.json_columns,
+    "arrays": text_pieces.json_arrays,
 }
-
-
-def _csv_text(value: object) -> str:
-    write = _WRITERS.get(type(value))
-    if write is not None:
-        return write(value)
-    # Dates, UUIDs, bytes become JSON strings, whose text is the field; the rest stays JSON.
-    text = _ENCODER.encode(value).decode()
-    return str(msgspec.json.decode(text)) if text.startswith('"') else text
-
-
-def _quoted(text: str) -> str:
-    if text and not any(character in text for character in '",\r\n') and text.strip() == text:
-        return text
-    return '"' + text.replace('"', '""') + '"'
-
-
-def _objects(names: Sequence[str], rows: Iterable[Row]) -> list[dict[str, object]]:
-    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
 class Formats:
     """The formats that an answer may have; the first is the default."""
 
-    offered: tuple[Format, ...]
+    offered: tuple[Form, ...]
+    forms: tuple[Form, ...] = field(init=False)
 
-    def by_ending(self, segment: str) -> tuple[str, Format | None]:
+    def __post_init__(self) -> None:
+        every = tuple(form for each in self.offered for form in each.variants())
+        object.__setattr__(self, "forms", every)
+
+    def by_ending(self, segment: str) -> tuple[str, Form | None]:
         """A path's last segment without its ending, and the format that the ending asks for."""
-        if "." not in segment:
-            return segment, None
         stem, dot, ending = segment.rpartition(".")
         for each in self.offered:
             if dot and stem and each.ending == ending:
                 return stem, each
         return segment, None
 
-    def by_accept(self, accept: str) -> Format | None:
+    def by_accept(self, accept: str) -> Form | None:
         """The format that an Accept header likes best; None when it likes none of them."""
         ranges = MediaRanges.parse(accept)
         chosen = max(self.offered, key=lambda each: ranges.quality(each.media_type))
@@ -186,7 +174,53 @@ class Formats:
 
 def formats(*, csv_formula_guard: bool) -> Formats:
     """Every format of this version."""
-    return Formats((Json(), Ndjson(), Csv(guard=csv_formula_guard)))
+    return Formats(tuple(Form(each, guard=csv_formula_guard) for each in get_args(Ending)))
+
+
+def chosen_form(
+    form: Form, query: Sequence[tuple[str, str]], own: Collection[str]
+) -> tuple[Form, Sequence[tuple[str, str]]]:
+    """The form of an answer as its query string wants it, and the rest of the query string.
+
+    Args:
+        form: what ending and Accept ask for.
+        query: (parameter, text) in the order of the URL.
+        own: the endpoint's own parameters; what these mean is for the endpoint to say.
+
+    Raises:
+        Refused: 422, the format has no such form.
+    """
+    asked = [pair for pair in query if pair[0] in (_SHAPE, _NUMBERS) and pair[0] not in own]
+    if not asked:
+        return form, query
+    options = _OPTIONS.get(form.ending, {})
+    errors = [
+        error
+        for number, (name, text) in enumerate(asked)
+        if (error := _unfit(form, name, text, options, asked[:number]))
+    ]
+    if errors:
+        raise Refused(parameter_problem(errors))
+    return form.with_options(asked), [pair for pair in query if pair not in asked]
+
+
+def _unfit(
+    form: Form,
+    name: str,
+    text: str,
+    options: Mapping[str, tuple[str, ...]],
+    before: Sequence[tuple[str, str]],
+) -> ParameterError | None:
+    if name not in options:
+        known = " and ".join(f".{ending}" for ending, each in _OPTIONS.items() if name in each)
+        return ParameterError(
+            name, f"there is no such parameter for .{form.ending}", f"it for {known}"
+        )
+    if any(name == each for each, _ in before):
+        return ParameterError(name, "it is given twice", "it once")
+    if text not in options[name]:
+        return ParameterError(name, shown(text), f"one of {', '.join(options[name])}")
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,9 +243,7 @@ class MediaRanges:
 def _media_range(text: str) -> tuple[str, float]:
     pattern, *options = (part.strip().lower() for part in text.split(";"))
     weights = [option[2:] for option in options if option.startswith("q=")]
-    # A name that many clients use for NDJSON, registered by nobody.
-    pattern = "application/x-ndjson" if pattern == "application/ndjson" else pattern
-    return pattern, _weight(weights[0]) if weights else 1.0
+    return _ALIASES.get(pattern, pattern), _weight(weights[0]) if weights else 1.0
 
 
 def _weight(text: str) -> float:

@@ -12,7 +12,7 @@ from headrace.serve.answers import BODILESS, Headers
 from headrace.serve.asked import Request
 from headrace.serve.editions import Edition, Target
 from headrace.serve.endpoints import Ready
-from headrace.serve.formats import Format, Formats
+from headrace.serve.formats import Form, Formats
 from headrace.serve.parameters import parse_query
 from headrace.serve.problems import Refused
 from headrace.serve.routes import find_route, path_segments
@@ -66,7 +66,7 @@ class HotPath:
         self._formats = formats
         self._most_url_bytes = settings.max_url_bytes
         self._most_header_bytes = settings.max_header_bytes
-        self._accepted: dict[bytes, Format | None] = {}
+        self._accepted: dict[bytes, Form | None] = {}
 
     def answer(self, method: str, path: bytes, query: bytes, headers: Headers) -> Hot | None:
         """The answer to a request without a body; None: ask the slow path.
@@ -134,7 +134,7 @@ class HotPath:
             edition.targets[path, query, accept] = target
         return target
 
-    def _negotiated(self, accept: bytes) -> Format | None:
+    def _negotiated(self, accept: bytes) -> Form | None:
         try:
             return self._accepted[accept]
         except KeyError:

@@ -72,6 +72,7 @@ _SCALARS: Mapping[str, Json] = {
     "TIMESTAMP WITH TIME ZONE": {"type": "string", "format": "date-time"},
     "UUID": {"type": "string", "format": "uuid"},
     "BLOB": {"type": "string", "contentEncoding": "base64"},
+    "JSON": {},
 }
 
 
@@ -187,17 +188,22 @@ def row_schema(columns: Iterable[Column]) -> Json:
 
 
 def _nullable(column: Column) -> Json:
-    schema = type_schema(column.type)
-    # NaN is no number in JSON, and is written as null whatever the column says.
-    if not column.nullable and column.type not in ("FLOAT", "DOUBLE"):
-        return schema
-    return _any_null(schema)
+    schema = _value_schema(column.type)
+    return _any_null(schema) if column.nullable else schema
+
+
+def _value_schema(type_name: str) -> Json:
+    """The JSON schema of a value in an answer: of what a parameter may be, and what it may not."""
+    if type_name in ("FLOAT", "DOUBLE"):
+        # NaN and the infinities are no numbers in JSON, and are written as text.
+        return {"type": ["number", "string"]}
+    return type_schema(type_name)
 
 
 def type_schema(type_name: str) -> Json:
     """The JSON schema of a value of a SQL type, as the formats write it."""
     if match := _LIST.fullmatch(type_name):
-        return {"type": "array", "items": _any_null(type_schema(match[1]))}
+        return {"type": "array", "items": _any_null(_value_schema(match[1]))}
     if type_name in INTEGER_TYPES:
         low, high = integer_range(type_name)
         return {"type": "integer", "minimum": low, "maximum": high}
@@ -212,7 +218,9 @@ def type_schema(type_name: str) -> Json:
 
 def _any_null(schema: Json) -> Json:
     kind = schema.get("type")
-    return {**schema, "type": [kind, "null"]} if kind else schema
+    if kind is None:
+        return schema
+    return {**schema, "type": [*(kind if isinstance(kind, list) else [kind]), "null"]}
 
 
 def _struct_fields(text: str) -> Json:
@@ -220,7 +228,7 @@ def _struct_fields(text: str) -> Json:
     for part in _split(text):
         if match := _STRUCT_FIELD.fullmatch(part):
             name = match[1].strip('"').replace('""', '"')
-            fields[name] = _any_null(type_schema(match[2].strip()))
+            fields[name] = _any_null(_value_schema(match[2].strip()))
     return fields
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-from headrace.serve.formats import Format, Formats
+from headrace.serve.formats import Form, Formats
 from headrace.serve.parameters import decoded
 
 Target = TypeVar("Target")
@@ -93,7 +93,7 @@ def _matched(node: _Node[Target], values: tuple[str, ...]) -> Match[Target] | No
 
 def find_route(
     routes: Routes[Target], formats: Formats, segments: Sequence[str]
-) -> tuple[Match[Target] | None, Format | None]:
+) -> tuple[Match[Target] | None, Form | None]:
     """What a path leads to, and the format that its ending asks for."""
     stem, form = formats.by_ending(segments[-1])
     if form and (found := routes.match([*segments[:-1], stem])):
