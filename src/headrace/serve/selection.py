@@ -13,6 +13,8 @@ from headrace.engines.text_rows import Field
 
 # A vector of DuckDB: what it has ready at once.
 BATCH_ROWS = 2048
+# How wide rows are is not known before the first.
+_FIRST_ROWS = 256
 PIECE_BYTES = 64 * 1024
 LARGEST_PIECE_BYTES = 1024 * 1024
 
@@ -46,14 +48,14 @@ class Selection:
             duckdb.Error: the query failed, or was interrupted.
         """
         self.cursor.execute(_statement(self.sql, self.columns, written), self.parameters)
-        count = BATCH_ROWS
+        count = _FIRST_ROWS
         while True:
             rows: list[tuple[bytes, ...]] = self.cursor.fetchmany(count)
             yield rows
             if len(rows) < count:
                 return
-            size_bytes = sum(map(len, rows[0])) * len(rows)
-            count = max(16, min(BATCH_ROWS, BATCH_ROWS * LARGEST_PIECE_BYTES // (size_bytes + 1)))
+            row_bytes = max(sum(map(len, row)) for row in rows[::64]) + 1
+            count = max(1, min(BATCH_ROWS, LARGEST_PIECE_BYTES // row_bytes))
 
 
 def fields_of(columns: Schema) -> list[Field]:

@@ -1,0 +1,129 @@
+"""Content codings: chooses one by Accept-Encoding, and compresses a body, whole or in pieces.
+
+An answer's ETag is weak: it names the rows, and is the same in every coding (RFC 9110, 8.8.1).
+Caches tell the codings apart by `Vary: Accept-Encoding`.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Generator, Iterable
+from typing import Literal, Protocol, TypeAlias
+
+import zstandard
+
+Coding: TypeAlias = Literal["identity", "gzip", "zstd"]
+
+# The fastest levels: of JSON rows, higher ones made up to a tenth less in three times the time.
+_ZSTD_LEVEL, _GZIP_LEVEL = 1, 1
+_GZIP_WINDOW = zlib.MAX_WBITS | 16
+# A smaller body fits into one packet as it is.
+_LEAST_BYTES = 1024
+# What a client likes equally is told apart by this order: zstd takes half the time.
+_PREFERRED: tuple[Coding, ...] = ("zstd", "gzip", "identity")
+_ALIASES = {"x-gzip": "gzip"}
+
+
+def chosen_coding(accept_encoding: str) -> Coding:
+    """The coding that an Accept-Encoding header likes best.
+
+    A client that sends none, or takes none that there is, gets the body as it is.
+    """
+    if not accept_encoding:
+        return "identity"
+    qualities = dict(map(_quality, accept_encoding.split(",")))
+    rest = qualities.get("*", 0.0)
+    # Without a word about it, the body as it is is fine, but everything that is named is better.
+    liked = {each: qualities.get(each, rest) for each in _PREFERRED}
+    liked["identity"] = qualities.get("identity", rest or _UNSAID)
+    chosen = max(_PREFERRED, key=lambda each: liked[each])
+    return chosen if liked[chosen] > 0 else "identity"
+
+
+# Less than any quality that a header can have: it has three digits.
+_UNSAID = 0.0001
+
+
+def _quality(text: str) -> tuple[str, float]:
+    coding, *options = (part.strip().lower() for part in text.split(";"))
+    weights = [option[2:] for option in options if option.startswith("q=")]
+    return _ALIASES.get(coding, coding), _weight(weights[0]) if weights else 1.0
+
+
+def _weight(text: str) -> float:
+    try:
+        weight = float(text)
+    except ValueError:
+        return 0.0
+    return weight if 0.0 <= weight <= 1.0 else 0.0
+
+
+def is_worth_it(size_bytes: int, *, is_compressed: bool) -> bool:
+    """Whether a body gets smaller by a coding.
+
+    Args:
+        size_bytes: of the body, or of its first piece.
+        is_compressed: whether its format has seen to that already.
+    """
+    return size_bytes >= _LEAST_BYTES and not is_compressed
+
+
+def compressed(body: bytes, coding: Coding) -> bytes:
+    """A whole body in a coding."""
+    if coding == "zstd":
+        return zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(body)
+    if coding == "gzip":
+        return zlib.compress(body, _GZIP_LEVEL, _GZIP_WINDOW)
+    return body
+
+
+def compressed_pieces(pieces: Iterable[bytes], coding: Coding) -> Generator[bytes]:
+    """The pieces of a body in a coding; whatever is in a piece can be read when it is there."""
+    stream = compressor(coding)
+    for piece in pieces:
+        yield stream.piece(piece)
+    if end := stream.piece(b"", last=True):
+        yield end
+
+
+class Compressor(Protocol):
+    """Compresses one body in pieces."""
+
+    def piece(self, data: bytes, *, last: bool = False) -> bytes:
+        """What goes to the client now that `data` is there; of it, nothing is held back."""
+        ...
+
+
+def compressor(coding: Coding) -> Compressor:
+    """A compressor for one body."""
+    if coding == "zstd":
+        return _Zstd()
+    return _Gzip() if coding == "gzip" else _Identity()
+
+
+class _Identity:
+    def piece(self, data: bytes, *, last: bool = False) -> bytes:  # noqa: ARG002 - the shelf's
+        return data
+
+
+class _Zstd:
+    def __init__(self) -> None:
+        self._stream = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compressobj()
+
+    def piece(self, data: bytes, *, last: bool = False) -> bytes:
+        how = zstandard.COMPRESSOBJ_FLUSH_FINISH if last else zstandard.COMPRESSOBJ_FLUSH_BLOCK
+        return self._stream.compress(data) + self._stream.flush(how)
+
+
+class _Gzip:
+    def __init__(self) -> None:
+        self._stream = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
+
+    def piece(self, data: bytes, *, last: bool = False) -> bytes:
+        how = zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH
+        return self._stream.compress(data) + self._stream.flush(how)
+
+
+def coding_headers(coding: Coding) -> dict[str, str]:
+    """The headers of an answer in a coding, beside `Vary`."""
+    return {} if coding == "identity" else {"Content-Encoding": coding}
