@@ -7,7 +7,7 @@ import pytest
 from headrace.base.declarations import ParameterRules
 from headrace.base.errors import Place
 from headrace.base.tables import Column
-from headrace.store.snapshots import EndpointContract, Parameter
+from headrace.store.snapshots import Bound, EndpointContract, KeyedQuery, KeyPart, Parameter
 from tests.pipeline.compile.projects import compiled, endpoint, model, problems
 
 DAILY = model("daily", "SELECT store_id, day, sum(amount) AS revenue FROM orders GROUP BY ALL")
@@ -29,14 +29,28 @@ def test_a_contract_holds_all_that_serving_needs() -> None:
         ' AND ("day" >= CAST($since AS DATE)))'
     )
     assert found.parameters == (
-        Parameter("store_id", "path", "INTEGER", True, min=1, description="Which store."),
-        Parameter("since", "query", "DATE", False, default="2024-01-01"),
+        Parameter(
+            *("store_id", "path", "INTEGER", True),
+            min=1,
+            description="Which store.",
+            column="daily.store_id",
+        ),
+        Parameter(*("since", "query", "DATE", False), default="2024-01-01", column="daily.day"),
     )
     assert found.columns == (Column("day", "DATE"), Column("revenue", "DECIMAL(38,2)"))
     assert found.tables == ("daily",)
     assert found.lineage == {"day": ("orders.day",), "revenue": ("orders.amount",)}
     assert (found.limit, found.max_limit) == (1000, 10_000)
-    assert found.access_path == "columnar"
+    assert found.access_path == "keyed"
+    assert found.reason == "store_id = $store_id, day from $since, in order of day"
+    assert found.keyed == KeyedQuery(
+        'SELECT store_id AS k0, "day" AS k1, "day", revenue FROM daily'
+        ' WHERE ((store_id IS NOT NULL) AND ("day" IS NOT NULL))',
+        (KeyPart("INTEGER"), KeyPart("DATE")),
+        equal=("store_id",),
+        low=Bound("since", inclusive=True),
+        by_cell="daily",
+    )
 
 
 def test_a_query_that_pages_itself_has_no_caps_of_ours() -> None:

@@ -12,6 +12,7 @@ from headrace.base.hashing import Part, address
 from headrace.base.names import listed, near_miss
 from headrace.base.tables import Column
 from headrace.base.types import parse_type
+from headrace.pipeline.compile.access_choices import choose_path
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.checks import Compiled
 from headrace.pipeline.compile.copies import never_null
@@ -31,7 +32,6 @@ from headrace.pipeline.compile.values import fits, has_order, within
 from headrace.store.snapshots import EndpointContract, Parameter
 
 _IN_PATH = re.compile(r"\{(\w+)\}")
-_REASON = "DuckDB reads the snapshot's Parquet files: the only access path of this version"
 
 
 def compile_endpoint(
@@ -61,10 +61,20 @@ def compile_endpoint(
     parameters = tuple(_parameter(endpoint, use.name, answer) for use in query.parameters)
     for parameter in parameters:
         problems.extend(_value_problems(endpoint, parameter))
-    if problems:
+    choice = choose_path(endpoint, sql, parameters, answer.access)
+    if isinstance(choice, Problem):
+        problems.append(choice)
+    if problems or isinstance(choice, Problem):
         return problems
-    return _contract(
+    contract = _contract(
         endpoint, query, answer, tables=tables, parameters=parameters, compiled=compiled
+    )
+    return replace(
+        contract,
+        access_path=choice.path,
+        reason=choice.reason,
+        advice=choice.advice,
+        keyed=choice.keyed,
     )
 
 
@@ -91,8 +101,6 @@ def _contract(
         columns=tuple(_fields(answer.bound, compiled)),
         limit=limit,
         max_limit=max_limit,
-        access_path="columnar",
-        reason=_REASON,
         description=endpoint.description,
         lineage=compiled.ends.columns_of(answer.bound.lineage),
         sources=compiled.ends.sources_of(tables),
@@ -195,6 +203,7 @@ def _parameter(endpoint: Endpoint, name: str, answer: Answer) -> Parameter:
         enum=rule.enum,
         pattern=rule.pattern,
         description=rule.description,
+        column=answer.access.columns.get(name.lower(), ""),
     )
 
 

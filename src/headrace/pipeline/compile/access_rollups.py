@@ -1,0 +1,105 @@
+"""Copies that hold partial results: takes a query over a range, gives what groups merge from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from headrace.base.types import INTEGER_TYPES
+from headrace.pipeline.compile.access_clauses import NotKeyed
+from headrace.pipeline.compile.access_groups import Field, is_monotone, rolled_up
+from headrace.pipeline.compile.access_order import Sorted
+from headrace.pipeline.compile.access_planning import KeyExpression, Planning
+from headrace.pipeline.compile.access_rows import group_by
+from headrace.pipeline.compile.access_types import is_key_type
+from headrace.pipeline.compile.trees import Node
+from headrace.store.snapshots import KeyedQuery, KeyPart, Rollup, RollupField
+
+
+def rollup(
+    plan: Planning, groups: Sequence[Node], *, lone: bool
+) -> tuple[KeyedQuery, tuple[Sorted, ...]]:
+    """The copy of partial results, and the order of the merged groups.
+
+    Args:
+        plan: has a range.
+        groups: what the answer has one row for each of.
+        lone: whether there is one row even without a group.
+
+    Raises:
+        NotKeyed: a field cannot be merged, or the order is none of groups.
+    """
+    assert plan.ranged is not None, "without a range, groups are whole"
+    order = _ordered(plan, groups)
+    fields, partials = rolled_up(plan.selection, [each.expression for each in order])
+    written = plan.ranged.ends[0].expression
+    parts = [*plan.equal, KeyExpression(Sorted(plan.ranged.expression, written), plan.ranged.ends)]
+    rest = [{**each.expression, "alias": f"g{number}"} for number, each in enumerate(order)]
+    rest += [{**each, "alias": f"m{number}"} for number, each in enumerate(partials)]
+    sql, key, schema = plan.copy(_tree(plan, [each.expression for each in order]), parts, rest)
+    types = [column.type for column in schema[len(parts) :]]
+    _refuse_types(order, fields, types)
+    first = order[0].expression if order else None
+    monotone = first is not None and is_monotone(
+        first, plan.ranged.expression, key[-1].type, plan.selection
+    )
+    found = Rollup(_groups(order, types), _fields(plan, fields), monotone)
+    return plan.query(sql, key, rollup=found, lone=lone), order
+
+
+def _tree(plan: Planning, groups: Sequence[Node]) -> Node:
+    """The query of partial results, without its select list."""
+    # Names of the select list are gone: conditions that use them are written out.
+    fixed = [plan.selection.over_rows(each) for each in plan.conditions.fixed]
+    by = group_by(plan, [*groups, *plan.compared])
+    return {**plan.asked.tree, **by, "modifiers": [], "where_clause": plan.where(fixed)}
+
+
+def _ordered(plan: Planning, groups: Sequence[Node]) -> tuple[Sorted, ...]:
+    """The groups in the order of the answer; those that do not decide it ascend, at the end."""
+    forms = plan.forms(groups)
+    for item in plan.order:
+        if plan.selection.form(item.expression) not in forms:
+            says = "is no group, and groups that are merged within a range lie in their own order"
+            fix = "order by the groups, or leave the order to the reader of the answer"
+            raise NotKeyed(item.written, says, fix, before="ORDER BY ")
+    constant = plan.forms([each.item.expression for each in plan.equal])
+    seen = plan.forms([each.expression for each in plan.order])
+    varying: list[Sorted] = []
+    rest: list[Sorted] = []
+    for group, form in zip(groups, forms, strict=True):
+        if form not in seen:
+            seen.append(form)
+            (rest if form in constant else varying).append(Sorted(group, group))
+    return (*plan.order, *varying, *rest)
+
+
+def _groups(order: Sequence[Sorted], types: Sequence[str]) -> tuple[KeyPart, ...]:
+    return tuple(
+        KeyPart(type_name, each.descending, each.nulls_first)
+        for each, type_name in zip(order, types, strict=False)
+    )
+
+
+def _fields(plan: Planning, fields: Sequence[Field]) -> tuple[RollupField, ...]:
+    return tuple(
+        RollupField(each.function, each.column, column.type)
+        for each, column in zip(fields, plan.asked.fields, strict=True)
+    )
+
+
+def _refuse_types(order: Sequence[Sorted], fields: Sequence[Field], types: Sequence[str]) -> None:
+    """Raise NotKeyed for groups that have no order, and for what would not merge exactly."""
+    for item, type_name in zip(order, types, strict=False):
+        if not is_key_type(type_name):
+            fix = "group by a number, a text, a date or a time"
+            says = f"groups by a {type_name}, and merged groups are not kept in that order"
+            raise NotKeyed(item.written, says, fix)
+    for field in fields:
+        if field.function not in {"group", "count"}:
+            type_name = types[len(order) + field.column]
+            exact = (
+                type_name in INTEGER_TYPES if field.function == "avg" else is_key_type(type_name)
+            )
+            if not exact:
+                fix = "answer the sum and the count, or cast to DECIMAL or an integer in a model"
+                raise NotKeyed(field.item, f"does not merge exactly: it is of {type_name}", fix)

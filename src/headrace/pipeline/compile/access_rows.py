@@ -1,0 +1,80 @@
+"""Copies that hold an answer's rows: takes a query, read; gives the keyed copy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from headrace.pipeline.compile.access_clauses import NotKeyed
+from headrace.pipeline.compile.access_groups import is_grouped
+from headrace.pipeline.compile.access_order import Order, laid_out
+from headrace.pipeline.compile.access_planning import KeyExpression, Planning
+from headrace.pipeline.compile.local_expressions import nodes_of
+from headrace.pipeline.compile.trees import Node, base_tables, walk
+from headrace.store.snapshots import KeyedQuery
+
+
+def plain_rows(plan: Planning) -> tuple[KeyedQuery, Order]:
+    """The copy of a query without groups.
+
+    Raises:
+        NotKeyed: its rows cannot be kept in the order of a key.
+    """
+    return _rows(plan, plan.asked.tree)
+
+
+def grouped_rows(plan: Planning, groups: Sequence[Node], *, lone: bool) -> tuple[KeyedQuery, Order]:
+    """The copy of a query whose groups are whole for each key.
+
+    Raises:
+        NotKeyed: its groups cannot be kept in the order of a key.
+    """
+    tree = {**plan.asked.tree, **group_by(plan, [*groups, *plan.compared])}
+    found, order = _rows(plan, tree)
+    return replace(found, lone=lone), order
+
+
+def group_by(plan: Planning, groups: Sequence[Node]) -> Node:
+    """The clauses of a GROUP BY, each group once, without what is the same in all groups."""
+    unique: list[Node] = []
+    for group in groups:
+        of_rows = any(each.get("class") == "COLUMN_REF" for each in nodes_of(group))
+        if of_rows and plan.selection.form(group) not in plan.forms(unique):
+            unique.append(group)
+    return {
+        "group_expressions": unique,
+        "group_sets": [list(range(len(unique)))] if unique else [],
+        "aggregate_handling": "STANDARD_HANDLING",
+    }
+
+
+def _rows(plan: Planning, tree: Node) -> tuple[KeyedQuery, Order]:
+    ranged, items = plan.ranged, plan.selection.items
+    within = None if ranged is None else ranged.expression
+    order = laid_out(plan.order, within, plan.selection)
+    sorting = [KeyExpression(each) for each in order.items]
+    if ranged is not None:
+        sorting[0] = KeyExpression(order.items[0], ranged.ends)
+    parts = [*plan.equal, *sorting]
+    kept = [each for each in tree["modifiers"] if each["type"] == "DISTINCT_MODIFIER"]
+    where = plan.where(plan.conditions.fixed)
+    sql, key, schema = plan.copy({**tree, "modifiers": kept, "where_clause": where}, parts, items)
+    fields = [(each.name, each.type) for each in schema[len(parts) :]]
+    if fields != [(each.name, each.type) for each in plan.asked.fields]:
+        fix = "give each field a name of its own (AS)"
+        raise NotKeyed(None, "has fields that change where a key is selected beside them", fix)
+    return plan.query(sql, key, reverse=order.reverse, by_cell=_by_cell(plan)), order
+
+
+def _by_cell(plan: Planning) -> str:
+    """The table whose cells give their rows each for itself; "" for none."""
+    tree = plan.asked.tree
+    source = tree["from_table"]
+    if [id(each) for each in base_tables(tree)] != [id(source)]:
+        return ""
+    if source["sample"] or source["at_clause"] or is_grouped(plan.selection) or plan.is_distinct():
+        return ""
+    if any(each.get("class") == "SUBQUERY" for each in walk(tree)):
+        return ""
+    known = {name.lower(): name for name in plan.asked.tables}
+    return known.get(source["table_name"].lower(), "")
