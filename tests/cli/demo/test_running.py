@@ -146,6 +146,7 @@ ANSWERS = {
     "/stores/7/orders": 20,
     "/stores/7/orders?limit=50": 50,
     "/stores/7/revenue?since=2025-12-24&until=2025-12-26": 3,
+    "/stores/7/by-month?since=2025-11-15": 2,
     "/stores/12/targets": 11,
     "/stores/1/forecast": 14,
     "/stores/leaderboard": 5,

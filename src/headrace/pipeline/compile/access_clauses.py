@@ -95,6 +95,7 @@ _FUNCTIONS = {
     "!~~": ("compares with a pattern", _COMPARE),
     "!~~*": ("compares with a pattern", _COMPARE),
 }
+_MIXED = "compares with a parameter and with something fixed at once"
 _COMPUTES = (
     "computes with a parameter",
     "make a column in a model of what is asked for, and compare that with the parameter itself",
@@ -114,7 +115,7 @@ def read_conditions(where: Node | None) -> Conditions:
         if not mentions_parameters(clause):
             fixed.append(clause)
         elif clause["type"] == "COMPARE_BETWEEN":
-            _between(clause, fixed, ends)
+            _between(clause, ends)
         else:
             kind, comparison = _comparison(clause)
             (equal if kind == "equal" else ends[kind]).append(comparison)
@@ -147,27 +148,18 @@ def _comparison(clause: Node) -> tuple[str, Comparison]:
     raise NotKeyed(clause, *_COMPUTES)
 
 
-def _between(clause: Node, fixed: list[Node], ends: dict[str, list[Comparison]]) -> None:
-    """BETWEEN as two conditions: one of them may be the same for every request."""
+def _between(clause: Node, ends: dict[str, list[Comparison]]) -> None:
+    """BETWEEN as two conditions."""
     if mentions_parameters(clause["input"]):
         says = "asks between which two values a parameter lies"
         raise NotKeyed(clause, says, "compare one column with the parameter")
-    for end, bound, kind in (
-        ("low", clause["lower"], "COMPARE_GREATERTHANOREQUALTO"),
-        ("high", clause["upper"], "COMPARE_LESSTHANOREQUALTO"),
-    ):
+    for end, bound in (("low", clause["lower"]), ("high", clause["upper"])):
         parameter = _parameter(bound)
-        if parameter is not None:
-            expression = _plain(clause["input"], clause)
-            ends[end].append(Comparison(clause, expression, *parameter))
-        elif mentions_parameters(bound):
-            raise NotKeyed(clause, *_COMPUTES)
-        else:
-            fixed.append(_compared(kind, clause["input"], bound))
-
-
-def _compared(kind: str, left: Node, right: Node) -> Node:
-    return {"class": "COMPARISON", "type": kind, "alias": "", "left": left, "right": right}
+        if parameter is None:
+            # BETWEEN compares all three in one type; apart, the fixed end may have another.
+            fix = "write its two ends as conditions of their own: … >= … AND … <= …"
+            raise NotKeyed(clause, *(_COMPUTES if mentions_parameters(bound) else (_MIXED, fix)))
+        ends[end].append(Comparison(clause, _plain(clause["input"], clause), *parameter))
 
 
 def _parameter(node: Node) -> tuple[str, tuple[Node, ...]] | None:

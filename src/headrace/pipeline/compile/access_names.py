@@ -103,6 +103,8 @@ class Selection:
         Raises:
             NotKeyed: it cannot be told.
         """
+        if not 1 <= position <= len(self.fields):
+            raise NotKeyed(None, f"counts to a field {position}, which there is not", _NAME_IT)
         if not self.has_star:
             return {**self.items[position - 1], "alias": ""}
         if len(self.items) > 1 or self.tree["from_table"]["type"] not in _SINGLE:

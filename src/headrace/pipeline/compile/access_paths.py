@@ -127,6 +127,9 @@ def _grouped(plan: Planning) -> tuple[KeyedQuery, str]:
     if lone and having:
         fix = "leave it to the reader of the answer"
         raise NotKeyed(having, "may leave no row at all", fix, before="HAVING ")
+    skipped = plan.page.offset
+    if lone and (plan.page.limit == 0 or (isinstance(skipped, int) and skipped > 0)):
+        raise NotKeyed(None, "pages through the one row that there is", "leave the OFFSET out")
     refuse_inexact(plan.selection, lambda node: type_of(node, plan.asked.tree, plan.binder))
     if plan.ranged is None:
         keyed, order = grouped_rows(plan, groups, lone=lone)

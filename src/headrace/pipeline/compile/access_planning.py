@@ -12,7 +12,7 @@ from headrace.pipeline.compile.access_clauses import Comparison, Conditions, Not
 from headrace.pipeline.compile.access_names import Selection
 from headrace.pipeline.compile.access_order import Sorted
 from headrace.pipeline.compile.access_texts import excerpt
-from headrace.pipeline.compile.access_types import compared_as, is_key_type
+from headrace.pipeline.compile.access_types import compared_as, is_sort_type
 from headrace.pipeline.compile.probing import BARE
 from headrace.pipeline.compile.trees import Node
 from headrace.store.snapshots import Bound, KeyedQuery, KeyPart, Rollup
@@ -171,9 +171,9 @@ class Planning:
     def _part_type(self, part: KeyExpression, type_name: str) -> str:
         """The type of a part of the key whose expression has a type."""
         if not part.compared:
-            if is_key_type(type_name):
+            if is_sort_type(type_name):
                 return type_name
-            fix = "order by a number, a text, a date or a time; cast a DOUBLE to DECIMAL"
+            fix = "order by a number, a text, a date or a time"
             says = f"is {type_name}, and rows are not kept in the order of that"
             raise NotKeyed(part.item.written, says, fix, before="ORDER BY ")
         types = {self._compared_type(each, type_name) for each in part.compared}

@@ -50,6 +50,7 @@ def group_by(plan: Planning, groups: Sequence[Node]) -> Node:
 
 def _rows(plan: Planning, tree: Node) -> tuple[KeyedQuery, Order]:
     ranged, items = plan.ranged, plan.selection.items
+    _refuse_distinct(plan)
     within = None if ranged is None else ranged.expression
     order = laid_out(plan.order, within, plan.selection)
     sorting = [KeyExpression(each) for each in order.items]
@@ -64,6 +65,19 @@ def _rows(plan: Planning, tree: Node) -> tuple[KeyedQuery, Order]:
         fix = "give each field a name of its own (AS)"
         raise NotKeyed(None, "has fields that change where a key is selected beside them", fix)
     return plan.query(sql, key, reverse=order.reverse, by_cell=_by_cell(plan)), order
+
+
+def _refuse_distinct(plan: Planning) -> None:
+    """Raise NotKeyed for an order of equal rows by what they need not have in common."""
+    if not plan.is_distinct():
+        return
+    shown = plan.forms(plan.items())
+    names = {each.name.lower() for each in plan.asked.fields} if plan.selection.has_star else set()
+    for item in plan.order:
+        name = item.expression.get("column_names", [""])[-1].lower()
+        if plan.selection.form(item.expression) not in shown and name not in names:
+            says = "is no field, and equal rows become one (DISTINCT)"
+            raise NotKeyed(item.written, says, "order by fields", before="ORDER BY ")
 
 
 def _by_cell(plan: Planning) -> str:

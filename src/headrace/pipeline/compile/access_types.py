@@ -13,8 +13,16 @@ _DIGITS = {8: 3, 16: 5, 32: 10, 64: 20, 128: 39}
 
 
 def is_key_type(type_name: str) -> bool:
-    """Whether rows can be kept in the order of values of this type."""
+    """Whether rows can be found by values of this type."""
     return type_name in _KEY_TYPES or _decimal(type_name) is not None
+
+
+def is_sort_type(type_name: str) -> bool:
+    """Whether rows can be kept in the order of such values, which nothing is compared with.
+
+    That of floating-point numbers is exact, NaN included; what is equal to one is not.
+    """
+    return is_key_type(type_name) or type_name in {"FLOAT", "DOUBLE"}
 
 
 def compared_as(expression: str, parameter: str) -> str:
