@@ -61,7 +61,7 @@ def run(
 ) -> list[Row]:
     """The rows of a query; NaN is a text, as Python's is not equal to itself."""
     found = (cursor.execute(sql, dict(values)) if values else cursor.execute(sql)).fetchall()
-    return [tuple("NaN" if value != value else value for value in row) for row in found]  # noqa: PLR0124
+    return [tuple("NaN" if value != value else value for value in row) for row in found]
 
 
 def _number(asked: Asked, value: int | str | None) -> int | None:
@@ -79,7 +79,7 @@ def _lone(asked: Asked) -> Row:
     """The row of an aggregate over nothing: that of the query when NULL is asked for."""
     if asked.keyed.rollup is not None:
         return _merged(asked.keyed.rollup, [])
-    nulls = {name: None for name in asked.values}
+    nulls = dict.fromkeys(asked.values)
     [row] = run(asked.cursor, asked.sql, nulls)
     return row
 

@@ -1,4 +1,4 @@
-"""Random endpoint queries of all shapes that the planner of access paths knows, and rows for them."""
+"""Random endpoint queries of all shapes that the planner knows, and rows to ask them of."""
 
 from __future__ import annotations
 
@@ -47,42 +47,93 @@ _FROM = [
     "(SELECT * FROM a WHERE n > 0) AS a",
     "(SELECT k, s, d, t, m, o, u, f, sum(n) AS n FROM a GROUP BY ALL) AS q",
     "(SELECT * FROM a UNION ALL SELECT * FROM a WHERE n = 1) AS a",
-    "(SELECT *, row_number() OVER (PARTITION BY k ORDER BY d, n, s, m, t, u, f, o) AS r FROM a) AS a",
+    "(SELECT *, row_number() OVER (PARTITION BY k ORDER BY d, n) AS r FROM a) AS a",
 ]
 _FIELDS = [
     *["a.k", "k", "s", "d", "t", "n", "m", "o", "u", "f", "x.n", "name", "w", "w AS n"],
     *["-n AS n", "n + 1 AS n1", "lower(s) AS low", "upper(low) AS up", "k AS n", "d AS t"],
-    *["date_trunc('month', d) AS month", "year(d) AS y", "*", "* EXCLUDE (k)", "* REPLACE (-n AS n)"],
+    *[
+        "date_trunc('month', d) AS month",
+        "year(d) AS y",
+        "*",
+        "* EXCLUDE (k)",
+        "* REPLACE (-n AS n)",
+    ],
     *["n % 2 AS odd", "coalesce(s, 'none') AS s", "5 AS five", "b.*", "a.*", "COLUMNS('n')"],
     "unnest([n, u]) AS v",
 ]
 _AGGREGATES = [
+    *["count(*) AS c", "sum(n) AS total", "sum(m) AS money", "avg(n) AS mean"] * 4,
     *["count(*) AS c", "count(n) AS cn", "sum(n) AS total", "sum(m) AS money", "min(s) AS low"],
     *["max(d) AS last", "avg(n) AS mean", "min(m)", "sum(n)", "count(*) FILTER (n > 1) AS many"],
-    *["sum(n) + 1 AS more", "count(DISTINCT s) AS kinds", "sum(f) AS fs", "max(t) AS n", "avg(m) AS am"],
+    *[
+        "sum(n) + 1 AS more",
+        "count(DISTINCT s) AS kinds",
+        "sum(f) AS fs",
+        "max(t) AS n",
+        "avg(m) AS am",
+    ],
     *["string_agg(s, ',' ORDER BY s) AS l", "first(s) AS fst", "median(n) AS med", "avg(w) AS aw"],
     "bool_or(o) AS any_o",
 ]
 _GROUPS = [
     *["s", "k", "d", "n", "date_trunc('month', d) AS month", "year(d) AS y", "lower(s) AS low"],
-    *["date_trunc('month', d)::DATE AS mon", "o", "name", "n % 2 AS odd", "d AS t", "t::DATE AS day"],
+    *[
+        "date_trunc('month', d)::DATE AS mon",
+        "o",
+        "name",
+        "n % 2 AS odd",
+        "d AS t",
+        "t::DATE AS day",
+    ],
     *["f", "date_trunc('hour', t) AS h"],
 ]
 _EQUAL = [
     *["k = $p{}", "s = $p{}", "$p{} = d", "m = $p{}", "o = $p{}", "u = $p{}", "w = $p{}"],
-    *["lower(s) = $p{}", "n + 1 = $p{}", "d = $p{}::DATE", "n1 = $p{}", "low = $p{}", "name = $p{}"],
-    *["date_trunc('month', d) = $p{}", "f = $p{}", "n % 2 = $p{}", "k = $p{} AND k = $p{}", "t = $p{}"],
+    *[
+        "lower(s) = $p{}",
+        "n + 1 = $p{}",
+        "d = $p{}::DATE",
+        "n1 = $p{}",
+        "low = $p{}",
+        "name = $p{}",
+    ],
+    *[
+        "date_trunc('month', d) = $p{}",
+        "f = $p{}",
+        "n % 2 = $p{}",
+        "k = $p{} AND k = $p{}",
+        "t = $p{}",
+    ],
 ]
 _RANGES = [
     *["{} >= $q{}", "{} > $q{}", "{} < $q{}", "$q{} >= {}", "{} BETWEEN $q{} AND $r{}"],
     *["{} >= $q{} AND {} < $r{}", "{} IS NOT NULL AND {} <= $r{}", "{} > $q{} AND {} <= $r{}"],
 ]
-_RANGED = [*["d"] * 4, "t", "n", "s", "m", "u", "lower(s)", "month", "date_trunc('month', d)", "low"]
+_RANGED = [
+    *["d"] * 4,
+    "t",
+    "n",
+    "s",
+    "m",
+    "u",
+    "lower(s)",
+    "month",
+    "date_trunc('month', d)",
+    "low",
+]
 _FIXED = [
     *["n > 0", "s IS NOT NULL", "k IN (1, 2)", "n1 < 3", "(d > DATE '2024-01-02' OR o)"],
     *["EXISTS (SELECT 1 FROM b WHERE b.k = a.k)", "m < (SELECT max(w) + 1 FROM b)"],
 ]
-_OTHER = ["s LIKE $z", "(k = $z OR n = 1)", "k IN ($z, $y)", "s <> $z", "k + $z = 3", "($z IS NULL OR s = $z)"]
+_OTHER = [
+    "s LIKE $z",
+    "(k = $z OR n = 1)",
+    "k IN ($z, $y)",
+    "s <> $z",
+    "k + $z = 3",
+    "($z IS NULL OR s = $z)",
+]
 _ORDER = [
     *["d", "n", "s", "k", "m", "1", "2", "t", "u", "o", "lower(s)", "-n", "n + 0", "low", "month"],
     *["f", "c", "total", "y", "abs(k), n", "a.k", "x.n", "w", "name", "n1", "mon", "day"],
@@ -105,8 +156,7 @@ def draw(rng: Random) -> Drawn:
     known = _Known(source)
     grouped = rng.random() < 0.45
     groups = rng.sample(known.among(_GROUPS), rng.choice([0, 1, 1, 2])) if grouped else []
-    fields = groups + rng.sample(known.among(_AGGREGATES), rng.randint(1, 3)) if grouped else []
-    fields = fields or _fields(rng, known)
+    fields = groups + _aggregates(rng, known) if grouped else _fields(rng, known)
     if grouped and rng.random() < 0.3:
         rng.shuffle(fields)
     known = _Known(source, tuple(each.split(" AS ")[1] for each in fields if " AS " in each))
@@ -117,7 +167,7 @@ def draw(rng: Random) -> Drawn:
         f"FROM {source}",
         f"WHERE {' AND '.join(conditions)}" if conditions else "",
         _group_by(rng, groups, fields) if groups else "",
-        rng.choice(["", "", "", "", "HAVING count(*) > 1"]) if grouped else "",
+        rng.choice([*[""] * 7, "HAVING count(*) > 1"]) if grouped else "",
         order,
         rng.choice(["", "", "", "LIMIT 3", "LIMIT 2 OFFSET 1", "LIMIT $limit OFFSET $offset"]),
     ]
@@ -148,6 +198,10 @@ class _Known:
             return False
         made = words & {"n1", "low", "month", "y", "c", "total", "mon", "day", "odd", "up"}
         return all(word in self.aliases or f"'{word}'" in text for word in made)
+
+
+def _aggregates(rng: Random, known: _Known) -> list[str]:
+    return list(dict.fromkeys(rng.choices(known.among(_AGGREGATES), k=rng.randint(1, 3))))
 
 
 def _fields(rng: Random, known: _Known) -> list[str]:
@@ -189,7 +243,7 @@ def _order(
     if rng.random() < 0.05:
         return "ORDER BY ALL DESC", 99
     names = [each.split(" AS ")[-1] for each in groups]
-    among = [*names * 4, "1", "count(*)"] if fields else known.among(_ORDER)
+    among = [*names * 8, "1", "count(*)"] if fields else known.among(_ORDER)
     items = rng.sample(among, min(rng.randint(1, 3), len(among)))
     if rng.random() < 0.4 and not fields:
         items = ["d", *items]

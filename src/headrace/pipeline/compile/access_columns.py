@@ -30,7 +30,7 @@ def compared_columns(tree: Node, tables: Mapping[str, Schema]) -> dict[str, str]
 def _comparisons(tree: Node) -> Iterator[tuple[str, Node]]:
     """Each parameter with each column that it is compared with."""
     for node in walk(tree):
-        if node.get("class") in _COMPARED or node.get("type") in {"COMPARE_IN", "COMPARE_NOT_IN"}:
+        if node.get("class") in _COMPARED or str(node.get("type")) == "COMPARE_IN":
             sides = [_uncast(each) for each in _sides(node)]
             names = [each["identifier"] for each in sides if each.get("class") == "PARAMETER"]
             columns = [each for each in sides if each.get("class") == "COLUMN_REF"]

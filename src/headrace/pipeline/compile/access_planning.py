@@ -144,14 +144,18 @@ class Planning:
             rest: the select list beside them.
         """
         expressions = [each.item.expression for each in parts]
-        _, schema = self._written(tree, expressions, rest)
+        sql, schema = self._written(tree, expressions, rest)
         types = [
             self._part_type(part, column.type) for part, column in zip(parts, schema, strict=False)
         ]
-        for number, type_name in enumerate(types):
-            if schema[number].type != type_name:
-                expressions[number] = self.binder.cast(expressions[number], type_name)
-        sql, schema = self._written(tree, expressions, rest)
+        own = [column.type for column in schema[: len(parts)]]
+        if types != own:
+            pairs = zip(expressions, own, types, strict=True)
+            cast = [
+                each if was == becomes else self.binder.cast(each, becomes)
+                for each, was, becomes in pairs
+            ]
+            sql, schema = self._written(tree, cast, rest)
         key = tuple(
             KeyPart(type_name, part.item.descending, part.item.nulls_first)
             for part, type_name in zip(parts, types, strict=True)

@@ -245,9 +245,7 @@ class _Change:
         old, new = self.old, self.new
         if old.access_path != new.access_path:
             detail = f"access path {old.access_path} becomes {new.access_path}: {new.reason}"
-            yield self._say(
-                detail, "access path", before=old.access_path, after=new.access_path
-            )
+            yield self._say(detail, "access path", before=old.access_path, after=new.access_path)
 
     def _end(self) -> Iterator[ContractChange]:
         old, new = self.old, self.new
