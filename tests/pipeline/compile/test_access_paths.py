@@ -259,7 +259,15 @@ COLUMNAR = {
     ),
     "SELECT avg(amount) FROM sales WHERE day >= $a": (
         "avg(amount)",
-        "does not merge exactly: it is of DECIMAL(38,2)",
+        "does not merge exactly: it is of DECIMAL(12,2)",
+    ),
+    "SELECT avg(big) FROM sales WHERE day >= $a": (
+        "avg(big)",
+        "does not merge exactly: it is of BIGINT",
+    ),
+    "SELECT max(score) FROM sales WHERE day >= $a": (
+        "max(score)",
+        "does not merge exactly: it is of DOUBLE",
     ),
     "SELECT product, sum(items) AS n FROM sales WHERE day >= $a GROUP BY 1 ORDER BY n DESC": (
         "ORDER BY n",
