@@ -356,6 +356,11 @@ def test_two_opposite_orders_are_one_copy(analyst: DuckDBAnalyst) -> None:
     assert (up.reverse, down.reverse) == (False, True)
 
 
+def test_each_part_of_a_key_knows_the_column_that_it_is(analyst: DuckDBAnalyst) -> None:
+    sql = "SELECT s.day FROM sales AS s WHERE store_id = $s AND lower(product) = $p ORDER BY 1, ok"
+    assert access(analyst, sql).origins == ("sales.store_id", "", "sales.day", "sales.ok")
+
+
 def test_what_changes_cell_by_cell_is_known(analyst: DuckDBAnalyst) -> None:
     asked = {
         "SELECT day, tags FROM Sales AS s WHERE s.day = $d AND items > 3": "sales",

@@ -8,7 +8,14 @@ from headrace.base.declarations import ParameterRules
 from headrace.base.errors import Place
 from headrace.base.tables import Column
 from headrace.store.snapshots import Bound, EndpointContract, KeyedQuery, KeyPart, Parameter
-from tests.pipeline.compile.projects import compiled, endpoint, model, problems
+from tests.pipeline.compile.projects import (
+    ORDERS,
+    compiled,
+    endpoint,
+    model,
+    problems,
+    source,
+)
 
 DAILY = model("daily", "SELECT store_id, day, sum(amount) AS revenue FROM orders GROUP BY ALL")
 REVENUE = "SELECT day, revenue FROM daily WHERE store_id = $store_id AND day >= $since"
@@ -249,3 +256,21 @@ def test_the_access_path_is_no_part_of_the_answers_rule() -> None:
     plain = contract("FROM daily WHERE store_id = $s")
     slow = contract("FROM daily WHERE store_id = $s", serve="columnar")
     assert (slow.recipe, slow.keyed) == (plain.recipe, None)
+
+
+def test_opposite_orders_of_what_is_never_null_are_one_copy() -> None:
+    orders = source("orders", ORDERS, key=("order_id",))
+    sql = "SELECT qty FROM orders WHERE store_id = $s ORDER BY {}"
+    found = compiled(
+        orders,
+        endpoint("up", sql.format("order_id")),
+        endpoint("down", sql.format("order_id DESC")),
+        endpoint("other", sql.format("day DESC")),
+    ).endpoints
+    up, down, other = (each.keyed for each in found)
+    assert up is not None
+    assert down is not None
+    assert other is not None
+    assert (up.sql, up.key) == (down.sql, down.key)
+    assert (up.reverse, down.reverse) == (False, True)
+    assert other.key[1] == KeyPart("DATE", nulls_first=True)

@@ -19,6 +19,7 @@ from headrace.pipeline.compile.access_planning import (
     Asked,
     Binder,
     KeyExpression,
+    Planned,
     Planning,
     Range,
     type_of,
@@ -29,31 +30,30 @@ from headrace.pipeline.compile.access_rows import grouped_rows, plain_rows
 from headrace.pipeline.compile.access_texts import excerpt, place_of
 from headrace.pipeline.compile.queries import Access
 from headrace.pipeline.compile.trees import Node
-from headrace.store.snapshots import KeyedQuery
 
 
 def plan_access(asked: Asked, binder: Binder) -> Access:
     """How a query is answered by key, or the clause by which it is not."""
     columns = compared_columns(asked.tree, asked.tables)
     try:
-        keyed, words = _planned(asked, binder)
+        plan = _read(asked, binder)
+        found = _planned(plan)
     except NotKeyed as exc:
         line, column = place_of(asked.text, exc.node)
         clause = exc.before + excerpt(asked.text, exc.node) if exc.node else ""
         about = excerpt(asked.text, exc.about) if exc.about else ""
         says, advice = (each.replace("{}", about) for each in (exc.says, exc.advice))
         return Access(None, clause, says, advice, line, column, columns)
-    return Access(keyed, says=words, columns=columns)
+    words = _words(plan, found)
+    return Access(found.keyed, says=words, columns=columns, origins=found.origins)
 
 
-def _planned(asked: Asked, binder: Binder) -> tuple[KeyedQuery, str]:
-    plan = _read(asked, binder)
+def _planned(plan: Planning) -> Planned:
     if is_grouped(plan.selection):
         return _grouped(plan)
     if plan.ranged is not None and _is_distinct_apart(plan, plan.ranged):
         return _merged(plan, plan.items())
-    keyed, order = plain_rows(plan)
-    return keyed, _words(plan, order.items, reverse=order.reverse)
+    return plain_rows(plan)
 
 
 def _read(asked: Asked, binder: Binder) -> Planning:
@@ -120,7 +120,7 @@ def _is_distinct_apart(plan: Planning, ranged: Range) -> bool:
     return plan.selection.form(ranged.expression) not in plan.forms(plan.items())
 
 
-def _grouped(plan: Planning) -> tuple[KeyedQuery, str]:
+def _grouped(plan: Planning) -> Planned:
     groups = groups_of(plan.selection)
     having = plan.asked.tree["having"]
     lone = not groups
@@ -132,44 +132,37 @@ def _grouped(plan: Planning) -> tuple[KeyedQuery, str]:
         raise NotKeyed(None, "pages through the one row that there is", "leave the OFFSET out")
     refuse_inexact(plan.selection, lambda node: type_of(node, plan.asked.tree, plan.binder))
     if plan.ranged is None:
-        keyed, order = grouped_rows(plan, groups, lone=lone)
-        return keyed, _words(plan, order.items, reverse=order.reverse)
+        return grouped_rows(plan, groups, lone=lone)
     if plan.selection.form(plan.ranged.expression) not in plan.forms(groups):
         return _merged(plan, groups, lone=lone)
     return _by_range(plan, groups, plan.ranged)
 
 
-def _by_range(plan: Planning, groups: Sequence[Node], ranged: Range) -> tuple[KeyedQuery, str]:
+def _by_range(plan: Planning, groups: Sequence[Node], ranged: Range) -> Planned:
     """Groups that are whole for each value of what the range is of, or merged all the same."""
     try:
         if _is_distinct_apart(plan, ranged):
             raise NotKeyed(None, "makes equal groups of a range one (DISTINCT)", "leave it out")
-        keyed, order = grouped_rows(plan, groups, lone=False)
+        return grouped_rows(plan, groups, lone=False)
     except NotKeyed as exc:
         try:
             return _merged(plan, groups)
         except NotKeyed:
             raise exc from None
-    return keyed, _words(plan, order.items, reverse=order.reverse)
 
 
-def _merged(
-    plan: Planning, groups: Sequence[Node], *, lone: bool = False
-) -> tuple[KeyedQuery, str]:
+def _merged(plan: Planning, groups: Sequence[Node], *, lone: bool = False) -> Planned:
     if plan.is_distinct() and is_grouped(plan.selection):
         raise NotKeyed(None, "makes equal groups of a range one (DISTINCT)", "leave it out")
-    keyed, order = rollup(plan, groups, lone=lone)
-    return keyed, _words(plan, order, merged=True)
+    return rollup(plan, groups, lone=lone)
 
 
-def _words(
-    plan: Planning, order: Sequence[Sorted], *, reverse: bool = False, merged: bool = False
-) -> str:
+def _words(plan: Planning, planned: Planned) -> str:
     """What the key of a copy is: "store_id = $store_id, day from $since, in order of day"."""
-    text = plan.asked.text
+    text, keyed, order = plan.asked.text, planned.keyed, planned.order
 
     def said(item: Sorted) -> str:
-        backwards = item.descending != reverse
+        backwards = item.descending != keyed.reverse
         return excerpt(text, item.written) + (" DESC" if backwards else "")
 
     found = [
@@ -177,7 +170,7 @@ def _words(
     ]
     if plan.ranged is not None:
         found.append(_range_words(text, plan.ranged))
-    if merged:
+    if keyed.rollup is not None:
         sums = ", ".join(excerpt(text, each.written) for each in order)
         found.append(f"partial results merged by {sums}" if sums else "partial results merged")
     elif order:

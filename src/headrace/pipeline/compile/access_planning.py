@@ -13,6 +13,7 @@ from headrace.pipeline.compile.access_names import Selection
 from headrace.pipeline.compile.access_order import Sorted
 from headrace.pipeline.compile.access_texts import excerpt
 from headrace.pipeline.compile.access_types import compared_as, is_sort_type
+from headrace.pipeline.compile.copies import copied_columns
 from headrace.pipeline.compile.probing import BARE
 from headrace.pipeline.compile.trees import Node
 from headrace.store.snapshots import Bound, KeyedQuery, KeyPart, Rollup
@@ -82,6 +83,30 @@ class KeyExpression:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy's SQL, the parts of its key, and its columns; `origins` as in `Access`."""
+
+    sql: str
+    key: tuple[KeyPart, ...]
+    columns: Schema
+    origins: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A copy, with what is asked of it.
+
+    Attributes:
+        order: of the answer; of a roll-up, of its groups.
+        origins: as in `Access`.
+    """
+
+    keyed: KeyedQuery
+    order: tuple[Sorted, ...]
+    origins: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Planning:
     """A query, read.
 
@@ -133,10 +158,8 @@ class Planning:
             "children": clauses,
         }
 
-    def copy(
-        self, tree: Node, parts: Sequence[KeyExpression], rest: Sequence[Node]
-    ) -> tuple[str, tuple[KeyPart, ...], Schema]:
-        """A copy's SQL, the parts of its key, and its columns.
+    def copy(self, tree: Node, parts: Sequence[KeyExpression], rest: Sequence[Node]) -> Copy:
+        """The copy of some rows.
 
         Args:
             tree: the query without its select list.
@@ -160,13 +183,15 @@ class Planning:
             KeyPart(type_name, part.item.descending, part.item.nulls_first)
             for part, type_name in zip(parts, types, strict=True)
         )
-        return sql, key, schema
+        named = {**tree, "select_list": _named(expressions)}
+        copied = copied_columns(named, self.asked.tables, schema[: len(parts)])
+        origins = tuple(copied.get(f"k{number}", "") for number, _ in enumerate(parts))
+        return Copy(sql, key, schema, origins)
 
     def _written(
         self, tree: Node, expressions: Sequence[Node], rest: Sequence[Node]
     ) -> tuple[str, Schema]:
-        named = [{**each, "alias": f"k{number}"} for number, each in enumerate(expressions)]
-        found = self.binder.written({**tree, "select_list": [*named, *rest]})
+        found = self.binder.written({**tree, "select_list": [*_named(expressions), *rest]})
         if found is None:
             fix = "make it a model, and select from that"
             raise NotKeyed(None, "cannot be written with its keys as fields", fix)
@@ -205,18 +230,18 @@ class Planning:
 
     def query(
         self,
-        sql: str,
-        key: tuple[KeyPart, ...],
+        copy: Copy,
+        order: tuple[Sorted, ...],
         *,
         reverse: bool = False,
         by_cell: str = "",
         lone: bool = False,
         rollup: Rollup | None = None,
-    ) -> KeyedQuery:
+    ) -> Planned:
         """The copy, with what is asked of it."""
-        return KeyedQuery(
-            sql=sql,
-            key=key,
+        keyed = KeyedQuery(
+            sql=copy.sql,
+            key=copy.key,
             equal=tuple(each.compared[0].parameter for each in self.equal),
             low=_bound(self.ranged.low if self.ranged else None),
             high=_bound(self.ranged.high if self.ranged else None),
@@ -227,9 +252,15 @@ class Planning:
             lone=lone,
             rollup=rollup,
         )
+        return Planned(keyed, order, copy.origins)
 
 
 _IS_NOT_NULL: Node = {"class": "OPERATOR", "type": "OPERATOR_IS_NOT_NULL", "alias": ""}
+
+
+def _named(expressions: Sequence[Node]) -> list[Node]:
+    """The parts of a key as columns of a copy."""
+    return [{**each, "alias": f"k{number}"} for number, each in enumerate(expressions)]
 
 
 def _bound(end: Comparison | None) -> Bound | None:

@@ -7,21 +7,19 @@ from collections.abc import Sequence
 from headrace.pipeline.compile.access_clauses import NotKeyed
 from headrace.pipeline.compile.access_groups import Field, is_monotone, rolled_up
 from headrace.pipeline.compile.access_order import Sorted
-from headrace.pipeline.compile.access_planning import KeyExpression, Planning, type_of
+from headrace.pipeline.compile.access_planning import KeyExpression, Planned, Planning, type_of
 from headrace.pipeline.compile.access_rows import group_by
 from headrace.pipeline.compile.access_types import is_key_type
 from headrace.pipeline.compile.trees import Node
-from headrace.store.snapshots import KeyedQuery, KeyPart, Rollup, RollupField
+from headrace.store.snapshots import KeyPart, Rollup, RollupField
 
 # Their sums are whole numbers that a DOUBLE holds. A sum beyond that DuckDB rounds before it
 # divides, or after: of 60,000 means of large BIGINTs, 11 differed in the last digit.
 _MEANS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER"})
 
 
-def rollup(
-    plan: Planning, groups: Sequence[Node], *, lone: bool
-) -> tuple[KeyedQuery, tuple[Sorted, ...]]:
-    """The copy of partial results, and the order of the merged groups.
+def rollup(plan: Planning, groups: Sequence[Node], *, lone: bool) -> Planned:
+    """The copy of partial results.
 
     Args:
         plan: has a range.
@@ -39,15 +37,15 @@ def rollup(
     parts = [*plan.equal, KeyExpression(Sorted(plan.ranged.expression, written), plan.ranged.ends)]
     rest = [{**each.expression, "alias": f"g{number}"} for number, each in enumerate(order)]
     rest += [{**each, "alias": f"m{number}"} for number, each in enumerate(partials)]
-    sql, key, schema = plan.copy(_tree(plan, [each.expression for each in order]), parts, rest)
-    types = [column.type for column in schema[len(parts) :]]
+    copy = plan.copy(_tree(plan, [each.expression for each in order]), parts, rest)
+    types = [column.type for column in copy.columns[len(parts) :]]
     _refuse_types(order, fields, types)
     first = order[0].expression if order else None
     monotone = first is not None and is_monotone(
-        first, plan.ranged.expression, key[-1].type, plan.selection
+        first, plan.ranged.expression, copy.key[-1].type, plan.selection
     )
     found = Rollup(_groups(order, types), _fields(plan, fields), monotone)
-    return plan.query(sql, key, rollup=found, lone=lone), order
+    return plan.query(copy, order, rollup=found, lone=lone)
 
 
 def _tree(plan: Planning, groups: Sequence[Node]) -> Node:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from headrace.pipeline.compile.access_clauses import NotKeyed
 from headrace.pipeline.compile.access_groups import is_grouped
-from headrace.pipeline.compile.access_order import Order, laid_out
-from headrace.pipeline.compile.access_planning import KeyExpression, Planning
+from headrace.pipeline.compile.access_order import laid_out
+from headrace.pipeline.compile.access_planning import KeyExpression, Planned, Planning
 from headrace.pipeline.compile.local_expressions import nodes_of
 from headrace.pipeline.compile.trees import Node, base_tables, walk
-from headrace.store.snapshots import KeyedQuery
 
 
-def plain_rows(plan: Planning) -> tuple[KeyedQuery, Order]:
+def plain_rows(plan: Planning) -> Planned:
     """The copy of a query without groups.
 
     Raises:
@@ -23,15 +21,14 @@ def plain_rows(plan: Planning) -> tuple[KeyedQuery, Order]:
     return _rows(plan, plan.asked.tree)
 
 
-def grouped_rows(plan: Planning, groups: Sequence[Node], *, lone: bool) -> tuple[KeyedQuery, Order]:
+def grouped_rows(plan: Planning, groups: Sequence[Node], *, lone: bool) -> Planned:
     """The copy of a query whose groups are whole for each key.
 
     Raises:
         NotKeyed: its groups cannot be kept in the order of a key.
     """
     tree = {**plan.asked.tree, **group_by(plan, [*groups, *plan.compared])}
-    found, order = _rows(plan, tree)
-    return replace(found, lone=lone), order
+    return _rows(plan, tree, lone=lone)
 
 
 def group_by(plan: Planning, groups: Sequence[Node]) -> Node:
@@ -48,7 +45,7 @@ def group_by(plan: Planning, groups: Sequence[Node]) -> Node:
     }
 
 
-def _rows(plan: Planning, tree: Node) -> tuple[KeyedQuery, Order]:
+def _rows(plan: Planning, tree: Node, *, lone: bool = False) -> Planned:
     ranged, items = plan.ranged, plan.selection.items
     _refuse_distinct(plan)
     within = None if ranged is None else ranged.expression
@@ -59,12 +56,13 @@ def _rows(plan: Planning, tree: Node) -> tuple[KeyedQuery, Order]:
     parts = [*plan.equal, *sorting]
     kept = [each for each in tree["modifiers"] if each["type"] == "DISTINCT_MODIFIER"]
     where = plan.where(plan.conditions.fixed)
-    sql, key, schema = plan.copy({**tree, "modifiers": kept, "where_clause": where}, parts, items)
-    fields = [(each.name, each.type) for each in schema[len(parts) :]]
+    copy = plan.copy({**tree, "modifiers": kept, "where_clause": where}, parts, items)
+    fields = [(each.name, each.type) for each in copy.columns[len(parts) :]]
     if fields != [(each.name, each.type) for each in plan.asked.fields]:
         fix = "give each field a name of its own (AS)"
         raise NotKeyed(None, "has fields that change where a key is selected beside them", fix)
-    return plan.query(sql, key, reverse=order.reverse, by_cell=_by_cell(plan)), order
+    cells = _by_cell(plan)
+    return plan.query(copy, order.items, reverse=order.reverse, by_cell=cells, lone=lone)
 
 
 def _refuse_distinct(plan: Planning) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from headrace.base.declarations import Endpoint, ParameterRules, Value
@@ -29,7 +29,7 @@ from headrace.pipeline.compile.queries import (
 )
 from headrace.pipeline.compile.tables import read_tables
 from headrace.pipeline.compile.values import fits, has_order, within
-from headrace.store.snapshots import EndpointContract, Parameter
+from headrace.store.snapshots import EndpointContract, KeyedQuery, Parameter
 
 _IN_PATH = re.compile(r"\{(\w+)\}")
 
@@ -74,7 +74,7 @@ def compile_endpoint(
         access_path=choice.path,
         reason=choice.reason,
         advice=choice.advice,
-        keyed=choice.keyed,
+        keyed=choice.keyed and _with_nulls(choice.keyed, answer.access.origins, compiled),
     )
 
 
@@ -125,6 +125,17 @@ def field_lineage(endpoint: Endpoint, compiled: Compiled, analysis: Analysis) ->
     answer = analysis.answer(query, schemas, types)
     assert not isinstance(answer, tuple), "an endpoint of the graph has been compiled before"
     return answer.bound.lineage
+
+
+def _with_nulls(keyed: KeyedQuery, origins: Sequence[str], compiled: Compiled) -> KeyedQuery:
+    """A copy that says where NULLs lie only of what may hold any: so opposite orders are one."""
+    key = tuple(
+        replace(part, nulls_first=False)
+        if part.nulls_first and origin and never_null(origin, compiled.relations)
+        else part
+        for part, origin in zip(keyed.key, origins, strict=True)
+    )
+    return replace(keyed, key=key)
 
 
 def _fields(bound: Bound, compiled: Compiled) -> Iterator[Column]:

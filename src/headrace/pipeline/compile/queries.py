@@ -127,6 +127,8 @@ class Access:
         advice: what to write instead; "" when nothing is known.
         line, column: the clause's place relative to the SQL text; both count from 1.
         columns: parameter, in lower case -> the "table.column" that it is first compared with.
+        origins: of each part of the key the "table.column" whose values it has; "" where that is
+            not certain.
     """
 
     keyed: KeyedQuery | None
@@ -136,6 +138,7 @@ class Access:
     line: int = 1
     column: int = 0
     columns: Mapping[str, str] = field(default_factory=dict)
+    origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
