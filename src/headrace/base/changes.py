@@ -9,7 +9,16 @@ from typing import Literal, TypeAlias
 CALLS_DAYS = 30
 
 Part: TypeAlias = Literal[
-    "endpoint", "path", "name", "field", "parameter", "limit", "deprecated", "sunset", "router"
+    "endpoint",
+    "path",
+    "name",
+    "field",
+    "parameter",
+    "limit",
+    "access path",
+    "deprecated",
+    "sunset",
+    "router",
 ]
 
 

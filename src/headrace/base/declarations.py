@@ -287,6 +287,7 @@ class Endpoint:
         max_limit: the most rows that a client may ask for.
         version: of the contract, from 1.
         deprecated, sunset: ISO dates; "" is none.
+        serve: the access path that the header asks for; "" leaves it to the compiler.
     """
 
     name: str
@@ -302,6 +303,7 @@ class Endpoint:
     version: int = 1
     deprecated: str = ""
     sunset: str = ""
+    serve: str = ""
 
 
 @dataclass(frozen=True, slots=True)

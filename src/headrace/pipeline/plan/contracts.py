@@ -117,6 +117,7 @@ class _Change:
         yield from self._fields(_by_name(self.old.columns), _by_name(self.new.columns))
         yield from self._parameters()
         yield from self._limits()
+        yield from self._access_path()
         yield from self._end()
 
     def _say(
@@ -238,6 +239,13 @@ class _Change:
                 or new.limit < old.limit
                 or new.max_limit < old.max_limit,
             )
+
+    def _access_path(self) -> Iterator[ContractChange]:
+        """Another way to find the rows: the same answer, sooner or later."""
+        old, new = self.old, self.new
+        if old.access_path != new.access_path:
+            detail = f"access path {old.access_path} becomes {new.access_path}: {new.reason}"
+            yield self._say(detail, "access path", before=old.access_path, after=new.access_path)
 
     def _end(self) -> Iterator[ContractChange]:
         old, new = self.old, self.new

@@ -16,6 +16,7 @@ from headrace.pipeline.project.keys import (
     Key,
     Problems,
     nested,
+    one_of,
     read_fields,
     report,
     text,
@@ -127,9 +128,10 @@ DESCRIPTION = Key("description", text)
 VERSION = Key("version", whole_number(1, 999))
 DEPRECATED = Key("deprecated", day)
 SUNSET = Key("sunset", day)
+SERVE = Key("serve", one_of("keyed", "columnar"))
 ENDPOINT_KEYS = (
     *(PATH, VERSION, DEFAULTS, PARAMS, LIMIT, MAX_LIMIT),
-    *(DEPRECATED, SUNSET, ACCESS, DESCRIPTION),
+    *(DEPRECATED, SUNSET, ACCESS, SERVE, DESCRIPTION),
 )
 
 TYPE = Key("type", column_type)
@@ -166,6 +168,7 @@ def read_endpoint(name: str, file: str, text: str, problems: Problems) -> Endpoi
         version=version,
         deprecated=deprecated,
         sunset=sunset,
+        serve=fields.get(SERVE, ""),
     )
 
 
