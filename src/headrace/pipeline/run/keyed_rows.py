@@ -1,0 +1,230 @@
+"""What a keyed copy holds: takes a keyed query, gives its rows from DuckDB, sorted, as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from headrace.base.names import quote
+from headrace.base.tables import Schema
+from headrace.base.types import INTEGER_TYPES
+from headrace.engines.duckdb import DuckDBEngine, described
+from headrace.engines.text_rows import json_row_sql, json_sql
+from headrace.store.keyed_copies import Item, hashed
+from headrace.store.ordered_keys import Encode, PartEncoder, Raw
+from headrace.store.rollups import EXACT_SUM, State
+from headrace.store.snapshots import EndpointContract, KeyedQuery, KeyPart, Rollup, RollupField
+
+_ROWS_AT_ONCE = 20_000
+
+
+class Unfit(Exception):
+    """The query cannot be kept by key; the message says why. No later run will do better."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedRows:
+    """The rows of an endpoint's keyed copy."""
+
+    query: KeyedQuery
+    columns: Schema
+    encoders: tuple[PartEncoder, ...]
+
+    @classmethod
+    def of(cls, contract: EndpointContract) -> KeyedRows:
+        """The rows of a contract that has a keyed query without a rollup."""
+        assert contract.keyed is not None, f"{contract.name} has no keyed query"
+        return cls(contract.keyed, contract.columns, tuple(map(PartEncoder.of, contract.keyed.key)))
+
+    def read(self, engine: DuckDBEngine) -> Iterator[Item]:
+        """Hashed key and JSON object of each row, in the order of the keys.
+
+        The query's tables stand under their names for this thread.
+        """
+        encode = key_encoder([each.encode_raw for each in self.encoders])
+        for *raws, row_hash, row in _fetched(engine, self.sql):
+            yield hashed(encode(raws), row_hash), row
+
+    @property
+    def sql(self) -> str:
+        """The numbers, texts or bytes of each key's parts, the row's hash, the row."""
+        keys = [f"__key_{number}" for number in range(len(self.encoders))]
+        raws = [
+            f"{encoder.raw_sql(quote(key))} AS r{number}"
+            for number, (encoder, key) in enumerate(zip(self.encoders, keys, strict=True))
+        ]
+        names = [*keys, *(column.name for column in self.columns)]
+        row = f"{json_row_sql(self.columns)} AS j"
+        # A hash that no version of DuckDB changes: a later one goes on with the same copy.
+        row_hash = "CAST(md5_number_lower(j) & 2147483647 AS INTEGER)"
+        numbers = [f"r{number}" for number in range(len(raws))]
+        return (
+            f"SELECT {listed(*numbers, f'{row_hash} AS h', 'encode(j)')}"
+            f" FROM (SELECT {listed(*raws, row)} FROM {derived(self.query.sql, names)})"
+            f" ORDER BY {listed(*orders(self.encoders, numbers), 'h')}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRows:
+    """The partial results of an endpoint's rollup."""
+
+    query: KeyedQuery
+    rollup: Rollup
+    encoders: tuple[PartEncoder, ...]
+    groups: tuple[PartEncoder, ...]
+
+    @classmethod
+    def of(cls, contract: EndpointContract) -> GroupRows:
+        """The partial results of a contract that has a keyed query with a rollup."""
+        keyed = contract.keyed
+        assert keyed is not None, f"{contract.name} has no keyed query"
+        assert keyed.rollup is not None, f"{contract.name} rolls nothing up"
+        encoders = tuple(map(PartEncoder.of, keyed.key))
+        return cls(keyed, keyed.rollup, encoders, tuple(map(PartEncoder.of, keyed.rollup.groups)))
+
+    def read(self, engine: DuckDBEngine) -> Iterator[tuple[list[bytes], bytes, list[State]]]:
+        """Parts of the key, key of the group, states of the fields; in the order of the keys.
+
+        Raises:
+            Unfit: partial results of these types cannot be merged exactly.
+        """
+        reader = _Partials.of(self, described(engine.cursor(), self.query.sql))
+        encoders = [each.encode_raw for each in self.encoders]
+        group = key_encoder([each.encode_raw for each in self.groups])
+        parts, both = len(self.encoders), len(self.encoders) + len(self.groups)
+        for row in _fetched(engine, reader.sql):
+            keys = [encode(raw) for encode, raw in zip(encoders, row[:parts], strict=True)]
+            yield keys, group(row[parts:both]), reader.states(row[both:])
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """How a field's state is read: SQL that gives its parts, and what makes the state of them."""
+
+    sql: tuple[str, ...]
+    state: Callable[..., State]
+
+
+@dataclass(frozen=True, slots=True)
+class _Partials:
+    """The columns of a rollup's query, whose types only DuckDB knows."""
+
+    rows: GroupRows
+    schema: Schema
+    fields: tuple[_Field, ...]
+
+    @classmethod
+    def of(cls, rows: GroupRows, schema: Schema) -> _Partials:
+        """The columns of a query with this schema.
+
+        Raises:
+            Unfit: partial results of these types cannot be merged exactly.
+        """
+        types = [column.type for column in schema[len(rows.encoders) + len(rows.groups) :]]
+        return cls(rows, schema, tuple(_field(field, types) for field in rows.rollup.fields))
+
+    @property
+    def sql(self) -> str:
+        """The numbers, texts or bytes of the parts and the groups, then what the states are of."""
+        encoders = (*self.rows.encoders, *self.rows.groups)
+        keys = [f"__key_{number}" for number in range(len(encoders))]
+        partials = [f"__partial_{number}" for number in range(len(self.schema) - len(keys))]
+        raws = [
+            f"{encoder.raw_sql(quote(key))} AS r{number}"
+            for number, (encoder, key) in enumerate(zip(encoders, keys, strict=True))
+        ]
+        first_group = len(self.rows.encoders)
+        states = [
+            sql.format(*(quote(key) for key in keys[first_group:])) if is_group else sql
+            for field, each in zip(self.rows.rollup.fields, self.fields, strict=True)
+            for is_group in [field.function == "group"]
+            for sql in each.sql
+        ]
+        numbers = [f"r{number}" for number in range(len(raws))]
+        return (
+            f"SELECT {listed(*raws, *states)}"
+            f" FROM {derived(self.rows.query.sql, [*keys, *partials])}"
+            f" ORDER BY {listed(*orders(encoders, numbers))}"
+        )
+
+    def states(self, values: Sequence[Any]) -> list[State]:
+        """The states of a row's fields, from what `sql` has behind the keys."""
+        found, first = [], 0
+        for field in self.fields:
+            last = first + len(field.sql)
+            found.append(field.state(*values[first:last]))
+            first = last
+        return found
+
+
+def _field(field: RollupField, types: Sequence[str]) -> _Field:
+    if field.function == "group":
+        return _Field((json_sql(f"{{{field.column}}}", field.type),), _itself)
+    partial, own = quote(f"__partial_{field.column}"), types[field.column]
+    if field.function == "count":
+        return _Field((partial,), _itself)
+    encoder = PartEncoder.of(KeyPart(own))
+    if field.function in {"min", "max"}:
+        text = json_sql(partial, field.type)
+        return _Field((encoder.raw_sql(partial), text), _extreme(encoder.encode_raw))
+    if own in {"FLOAT", "DOUBLE"}:
+        raise Unfit(f"a sum over {own} depends on the order in which it is added up")
+    if field.function == "sum":
+        if own != field.type and (own.startswith("DECIMAL") or field.type not in INTEGER_TYPES):
+            raise Unfit(f"a sum of type {own} is not one of type {field.type}")
+        return _Field((encoder.raw_sql(partial),), _itself)
+    if own not in INTEGER_TYPES:
+        raise Unfit(f"an average over {own} depends on how it is rounded")
+    return _Field((partial, quote(f"__partial_{field.column + 1}")), _average)
+
+
+def _itself(value: Any) -> State:  # noqa: ANN401 - whatever the query gives
+    return value
+
+
+def _extreme(encode: Encode) -> Callable[..., State]:
+    def state(raw: Raw, text: str) -> State:
+        return None if raw is None else (encode(raw), text)
+
+    return state
+
+
+def _average(total: int | None, count: int) -> State:
+    if total is not None and abs(total) >= EXACT_SUM:
+        raise Unfit(f"an average of numbers whose sum is {total} depends on how it is rounded")
+    return total, count
+
+
+def key_encoder(encoders: Sequence[Encode]) -> Callable[[Sequence[Raw]], bytes]:
+    """What makes one key of its parts."""
+    if len(encoders) == 1:
+        [only] = encoders
+        return lambda raws: only(raws[0])
+    if len(encoders) == 2:
+        first, second = encoders
+        return lambda raws: first(raws[0]) + second(raws[1])
+    return lambda raws: b"".join([each(raw) for each, raw in zip(encoders, raws, strict=True)])
+
+
+def derived(sql: str, names: Iterable[str]) -> str:
+    """What stands behind FROM to read a query's columns under other names, in order."""
+    return f"({sql}\n) AS held({listed(*map(quote, names))})"
+
+
+def orders(encoders: Iterable[PartEncoder], names: Iterable[str]) -> list[str]:
+    """What stands in ORDER BY, for each part."""
+    return [each.order_sql(name) for each, name in zip(encoders, names, strict=True)]
+
+
+def listed(*texts: str) -> str:
+    """Some SQL with commas between."""
+    return ", ".join(texts)
+
+
+def _fetched(engine: DuckDBEngine, sql: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query, some at a time. No other may run on the thread meanwhile."""
+    cursor = engine.cursor().execute(sql)
+    while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+        yield from rows
