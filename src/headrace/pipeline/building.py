@@ -19,6 +19,7 @@ from headrace.pipeline.plan.plans import Plan
 from headrace.pipeline.plan.reviewing import require_accepted
 from headrace.pipeline.plan.versions import volume_results
 from headrace.pipeline.run.importing import project_modules
+from headrace.pipeline.run.keyed_copies import CopyBuilder, missing_copies
 from headrace.pipeline.run.outcomes import Built, CheckOutcome
 from headrace.pipeline.run.pace import Pace
 from headrace.pipeline.run.running import run_plan
@@ -123,19 +124,21 @@ class _Build:
         self.observe(RunStarted(self.run, environment, steps, len(self.plan.checks)))
 
     def _build(self) -> Built:
-        settings = self.workspace.project.settings
         store = self.workspace.store
-        engine = DuckDBEngine(
-            threads=settings.threads,
-            memory_limit=settings.memory_limit,
-            spill=store.root / "staging",
-        )
-        with closing(engine), project_modules(self.workspace.project.root):
+        with closing(self._engine()) as engine, project_modules(self.workspace.project.root):
             built = run_plan(self.plan, store, engine, self.observe, self.pace)
             while self._goes_on(built):
                 self.plan = self._plan_again(built)
                 built = built.then(run_plan(self.plan, store, engine, self.observe, self.pace))
         return built
+
+    def _engine(self) -> DuckDBEngine:
+        settings = self.workspace.project.settings
+        return DuckDBEngine(
+            threads=settings.threads,
+            memory_limit=settings.memory_limit,
+            spill=self.workspace.store.root / "staging",
+        )
 
     def _goes_on(self, built: Built) -> bool:
         """Whether it is known by now what could not be planned before.
@@ -180,6 +183,7 @@ class _Build:
         )
         parent = plan.parent.number if plan.parent else None
         reason = _reason(plan, built)
+        self._make_copies(snapshot)
         try:
             for text in plan.modules.values():
                 store.put_object(text)
@@ -189,6 +193,18 @@ class _Build:
         except StoreError as exc:
             return plan.parent, (str(exc),)
         return ref, ()
+
+    def _make_copies(self, snapshot: Snapshot) -> None:
+        """Make the keyed copies that the snapshot is answered from; none of them has to be."""
+        limit_bytes = self.workspace.project.settings.copy_limit_bytes
+        missing = missing_copies(self.workspace.store, snapshot, limit_bytes)
+        if not missing:
+            return
+        with closing(self._engine()) as engine:
+            store, before = self.workspace.store, self.plan.before
+            CopyBuilder(store, engine, snapshot, before, limit_bytes).build_all(
+                missing, self.observe
+            )
 
     def _finish(self, report: BuildReport, seconds: float) -> None:
         number = report.snapshot.number if report.snapshot else 0

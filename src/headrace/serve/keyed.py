@@ -8,10 +8,11 @@ compared with the end of the range.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice, takewhile
 from pathlib import Path
 
+from headrace.serve.keyed_groups import GroupReader
 from headrace.serve.keyed_ranges import Span, Values, span_finder
 from headrace.store.keyed_copies import Item, OpenCopy, hold_copy, release_copy
 from headrace.store.ordered_keys import PartEncoder
@@ -38,7 +39,9 @@ class KeyedReader:
         self._read = self._backward if query.reverse else self._forward
         self._lone = [] if copy.meta.lone is None else [copy.meta.lone.encode()]
         self._fills = False
-        self._groups = None
+        self._groups = (
+            None if query.rollup is None else GroupReader(self._txn, copy, contract, encoders)
+        )
 
     @classmethod
     def open(cls, path: Path, contract: EndpointContract) -> KeyedReader:
@@ -141,7 +144,9 @@ class KeyedReader:
     def _forward(self, span: Span, limit: int, offset: int) -> list[bytes]:
         start, end = span
         cursor = self._cursor
-        if not cursor.set_range(start) or (offset and not _skipped(cursor.iternext, offset)):
+        if not cursor.set_range(start) or (
+            offset and not _skipped(cursor.iternext(True, False), offset)
+        ):
             return []
         if limit and self._fills:
             rows = list(islice(cursor.iternext(False, True), limit))
@@ -162,7 +167,7 @@ class KeyedReader:
         start, end = span
         cursor = self._cursor
         is_found = cursor.prev() if cursor.set_range(end) else cursor.last()
-        if not is_found or (offset and not _skipped(cursor.iterprev, offset)):
+        if not is_found or (offset and not _skipped(cursor.iterprev(True, False), offset)):
             return []
         if limit and self._fills:
             rows = list(islice(cursor.iterprev(False, True), limit))
@@ -191,9 +196,9 @@ class KeyedReader:
         return list(takewhile(lambda item: start <= item[0] < end, islice(items, limit)))
 
 
-def _skipped(iterate: Callable[[bool, bool], Iterator[bytes]], offset: int) -> bool:
+def _skipped(keys: Iterator[bytes], offset: int) -> bool:
     """Move a cursor on by so many rows; whether there are as many."""
-    return next(islice(iterate(True, False), offset, None), None) is not None
+    return next(islice(keys, offset, None), None) is not None
 
 
 def _number(amount: int | str | None, values: Values) -> int | None:

@@ -1,4 +1,4 @@
-"""Ranges of keys: takes the parameters of a request, gives the bounds of the keys that answer it."""
+"""Ranges of keys: takes the parameters of a request, gives the bounds of the keys that fit."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 `rows` holds a row under its key; what follows the key's parts is the row's hash and a number that
 tells equal rows apart, so that the same rows give the same file however they came. `groups` holds
-the finished groups of a rollup. A copy is written once, in staging, and never modified in its place.
+the finished groups of a rollup. A copy is written in staging, and not modified once it is in place.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import struct
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -103,15 +103,35 @@ class CopyWriter:
             TooLarge, KeyTooLong: the copy cannot hold them.
             StoreError: the disk refused.
         """
-        return self._append(self._rows, _numbered(rows))
-
-    def put_groups(self, groups: Iterable[Item]) -> None:
-        """Write groups, in any order. Raises as `append_rows`."""
+        appended = 0
+        waiting = _numbered(rows)
         with _reporting(self._path, self._limit_bytes):
-            waiting = iter(groups)
             while batch := list(islice(waiting, _ROWS_AT_ONCE)):
-                with self._env.begin(write=True, db=self._groups) as txn:
-                    txn.cursor().putmulti(batch)
+                with self._env.begin(write=True) as txn:
+                    _, added = txn.cursor(self._rows).putmulti(batch, append=True)
+                assert added == len(batch), "SQL sorts as the bytes of the keys do"
+                appended += added
+        return appended
+
+    def append_parts(self, entries: Iterable[tuple[Item, Sequence[Item]]]) -> int:
+        """Write partial results, in order, and the groups that are finished by each of them.
+
+        Raises:
+            Differs: two partial results have one key.
+            TooLarge, KeyTooLong, StoreError: as `append_rows`.
+        """
+        appended = 0
+        waiting = iter(entries)
+        with _reporting(self._path, self._limit_bytes):
+            while batch := list(islice(waiting, _ROWS_AT_ONCE)):
+                parts = [part for part, _ in batch]
+                with self._env.begin(write=True) as txn:
+                    _, added = txn.cursor(self._rows).putmulti(parts, append=True)
+                    txn.cursor(self._groups).putmulti([each for _, own in batch for each in own])
+                if added < len(parts):
+                    raise Differs(f"{self._path}: two partial results have one key")
+                appended += added
+        return appended
 
     def remove_rows(self, rows: Iterable[Item]) -> int:
         """Remove rows by hashed key and content; gives their number.
@@ -133,20 +153,6 @@ class CopyWriter:
     def close(self) -> None:
         """Close the file."""
         self._env.close()
-
-    def _append(self, database: object, items: Iterator[Item]) -> int:
-        appended = 0
-        with _reporting(self._path, self._limit_bytes):
-            while True:
-                with self._env.begin(write=True, db=database) as txn:
-                    consumed, added = txn.cursor().putmulti(
-                        islice(items, _ROWS_AT_ONCE), append=True
-                    )
-                if consumed != added:
-                    raise Differs(f"{self._path}: two rows have one key; expected them in order")
-                appended += added
-                if consumed < _ROWS_AT_ONCE:
-                    return appended
 
     def _change(self, rows: Iterable[Item], change: Change) -> int:
         changed = 0
@@ -176,7 +182,7 @@ def _removed(rows: list[bytes], gone: list[bytes]) -> list[bytes]:
     return list(kept.elements())
 
 
-def _rewrite(cursor: lmdb.Cursor, key: bytes, change: Change, rows: list[bytes]) -> None:
+def _rewrite(cursor: lmdb.Cursor[bytes], key: bytes, change: Change, rows: list[bytes]) -> None:
     """Change the rows of one hashed key: mostly none or one, more when they are equal."""
     old: list[bytes] = []
     found = cursor.set_range(key)
@@ -224,8 +230,8 @@ class OpenCopy:
 
     path: Path
     env: lmdb.Environment
-    rows: lmdb.Database
-    groups: lmdb.Database
+    rows: lmdb._Database
+    groups: lmdb._Database
     meta: Meta
     holds: int = 0
 

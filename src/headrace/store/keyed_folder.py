@@ -125,7 +125,9 @@ class KeyedFolder:
         self._record(address, Record(refusal=refusal))
 
     def _record(self, address: str, record: Record) -> None:
-        self.writer.put(self.folder / f"{address}{RECORD_ENDING}", seal(msgspec.json.encode(record)))
+        self.writer.put(
+            self.folder / f"{address}{RECORD_ENDING}", seal(msgspec.json.encode(record))
+        )
 
 
 def _read(path: Path) -> Record | None:

@@ -47,6 +47,11 @@ def after(key: bytes) -> bytes:
     return key + b"\xff"
 
 
+def turned(part: bytes) -> bytes:
+    """The bytes of a part that is not NULL as they are in the opposite order."""
+    return part[:1] + part[1:].translate(_INVERTED)
+
+
 @dataclass(frozen=True, slots=True)
 class _Numbers:
     """A type whose values are numbers of so many bytes, the least of which is `low`.
@@ -66,7 +71,7 @@ class _Numbers:
     @property
     def high(self) -> int:
         """The greatest number."""
-        return self.low + 256**self.size - 1
+        return self.low + (1 << (8 * self.size)) - 1
 
     def raw_encoder(self, *, descending: bool) -> Encode:
         """Bytes of a number."""
@@ -290,9 +295,7 @@ def _moment_sql(function: str, divided: int = 1) -> str:
 
 
 INTEGERS: dict[str, _Numbers] = {}
-for _size, _signed, _unsigned in zip(
-    (1, 2, 4, 8, 16), SIGNED_TYPES, UNSIGNED_TYPES, strict=True
-):
+for _size, _signed, _unsigned in zip((1, 2, 4, 8, 16), SIGNED_TYPES, UNSIGNED_TYPES, strict=True):
     INTEGERS[_signed] = _Numbers(_size, -(256**_size) // 2, "{0}", _unscaled(0))
     INTEGERS[_unsigned] = _Numbers(_size, 0, "{0}", _unscaled(0))
 
@@ -303,7 +306,9 @@ _NUMBERS: dict[str, _Numbers] = INTEGERS | {
     "TIME": _Numbers(8, 0, "epoch_us({0})", _exactly(_time_of_day)),
     "TIMESTAMP": _MICROSECONDS,
     "TIMESTAMP WITH TIME ZONE": _MICROSECONDS,
-    "TIMESTAMP_S": _Numbers(8, -(2**63), _moment_sql("epoch_us", 1_000_000), _scaled_time(1, 10**6)),
+    "TIMESTAMP_S": _Numbers(
+        8, -(2**63), _moment_sql("epoch_us", 1_000_000), _scaled_time(1, 10**6)
+    ),
     "TIMESTAMP_MS": _Numbers(8, -(2**63), _moment_sql("epoch_ms"), _scaled_time(1, 1000)),
     "TIMESTAMP_NS": _Numbers(8, -(2**63), _moment_sql("epoch_ns"), _scaled_time(1000, 1)),
 }

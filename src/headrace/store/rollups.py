@@ -9,17 +9,15 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, TypeAlias
 
 import msgspec
 
-from headrace.base.errors import StoreError
 from headrace.base.tables import Schema
-from headrace.base.types import INTEGER_TYPES
-from headrace.store.ordered_keys import PartEncoder
 from headrace.store.snapshots import KeyPart, Rollup, RollupField
 
 # One state a field: a group's JSON text; a sum or None; a count; (bytes in order, JSON text) of an
@@ -31,6 +29,7 @@ _DECIMAL = re.compile(r"DECIMAL\(([0-9]+),([0-9]+)\)")
 EXACT_SUM = 2**53
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
+_HEAD = struct.Struct(">HH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +76,28 @@ def unpack(data: bytes) -> tuple[int, list[State]]:
     """The inverse of `pack`."""
     group_size, *states = _decode(data)
     return group_size, [_unpacked(state) for state in states]
+
+
+def block_part(rollup: Rollup, ranged: KeyPart) -> KeyPart:
+    """The ranged part as finished groups are found by it: in the order of the first group."""
+    groups = rollup.groups
+    return replace(ranged, descending=groups[0].descending if groups else ranged.descending)
+
+
+def pack_group(low: bytes, high: bytes, row: bytes) -> bytes:
+    """Bytes of a finished group.
+
+    Args:
+        low, high: the ends of the ranged part in the block of groups that begin alike.
+        row: the JSON object.
+    """
+    return _HEAD.pack(len(low), len(high)) + low + high + row
+
+
+def read_group(data: bytes) -> tuple[bytes, bytes, bytes]:
+    """The inverse of `pack_group`."""
+    low, high = _HEAD.unpack_from(data)
+    return data[4 : 4 + low], data[4 + low : 4 + low + high], data[4 + low + high :]
 
 
 def _packed(state: State) -> State:

@@ -27,7 +27,13 @@ from headrace.store.keyed_folder import (
 from headrace.store.leases import Lease, Leases
 from headrace.store.objects import Objects
 from headrace.store.refs import Refs, conflict, require_environment_name, unknown_environment
-from headrace.store.snapshots import EndpointContract, Ref, Snapshot, decode_snapshot, encode_snapshot
+from headrace.store.snapshots import (
+    EndpointContract,
+    Ref,
+    Snapshot,
+    decode_snapshot,
+    encode_snapshot,
+)
 
 _FOLDERS = ("data", "objects", "refs", "leases", "staging")
 _SNAPSHOTS_CACHED = 8

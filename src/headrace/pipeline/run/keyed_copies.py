@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -21,11 +22,11 @@ from headrace.base.tables import Cell, Version
 from headrace.engines.duckdb import DuckDBEngine
 from headrace.engines.text_rows import json_row_sql
 from headrace.observe.events import CopyFinished, Observer
+from headrace.pipeline.run.keyed_groups import rolled_up
 from headrace.pipeline.run.keyed_rows import KeyedRows, Unfit
 from headrace.pipeline.run.scheduling import Task, run_tasks
 from headrace.store.keyed_copies import (
     CopyWriter,
-    Differs,
     KeyTooLong,
     Meta,
     TooLarge,
@@ -98,13 +99,13 @@ class CopyBuilder:
     store: Store
     engine: DuckDBEngine
     snapshot: Snapshot
-    before: Snapshot | None
+    before: Snapshot
     limit_bytes: int
 
     def build_all(self, copies: Iterable[NewCopy], observe: Observer) -> None:
         """Make copies one after the other. Ctrl-C ends the one that is being made."""
         tasks = [
-            Task(copy.address, frozenset(), lambda copy=copy: self._report(copy, observe), _nothing)
+            Task(copy.address, frozenset(), partial(self._report, copy, observe), _nothing)
             for copy in copies
         ]
         run_tasks(tasks, 1, self.engine.interrupt)
@@ -132,12 +133,13 @@ class CopyBuilder:
             staged.unlink(missing_ok=True)
 
     def _write(self, contract: EndpointContract, staged: Path) -> int:
-        change = self._change(contract)
-        if change is not None:
-            try:
+        try:
+            change = self._change(contract)
+            if change is not None:
                 return self._rewrite(contract, staged, change)
-            except (Differs, TooLarge):
-                staged.unlink(missing_ok=True)
+        except StoreError:
+            # The copy before is damaged, or has no room for more: it is not needed.
+            staged.unlink(missing_ok=True)
         return self._write_whole(contract, staged)
 
     def _write_whole(self, contract: EndpointContract, staged: Path) -> int:
@@ -146,7 +148,10 @@ class CopyBuilder:
             closing(CopyWriter(staged, self.limit_bytes)) as writer,
             self.engine.attached(versions, self.store.data_root),
         ):
-            rows = writer.append_rows(KeyedRows.of(contract).read(self.engine))
+            if contract.keyed is not None and contract.keyed.rollup is not None:
+                rows = writer.append_parts(rolled_up(contract, self.engine))
+            else:
+                rows = writer.append_rows(KeyedRows.of(contract).read(self.engine))
             writer.finish(Meta(rows, self._lone(contract)))
         return rows
 
@@ -170,9 +175,9 @@ class CopyBuilder:
         """What of the copy before has to be rewritten; None when all of it has."""
         keyed = contract.keyed
         assert keyed is not None
-        if not keyed.by_cell or keyed.rollup is not None or self.before is None:
+        if not keyed.by_cell or keyed.rollup is not None:
             return None
-        previous = self._previous(contract, self.before)
+        previous = self._previous(contract)
         if previous is None or is_sparse(previous.path):
             return None
         old, new = self.before.tables[keyed.by_cell], self.snapshot.tables[keyed.by_cell]
@@ -182,23 +187,21 @@ class CopyBuilder:
         changed = change.gone.rows + change.came.rows
         return change if changed <= _LARGEST_CHANGE * new.rows else None
 
-    def _previous(self, contract: EndpointContract, before: Snapshot) -> Copy | None:
+    def _previous(self, contract: EndpointContract) -> Copy | None:
         """The copy of the same query before, when nothing but cells has changed since."""
-        assert contract.keyed is not None
         recipe = copy_recipe(contract)
-        for each in before.manifest.endpoints:
-            if each.keyed is None or copy_recipe(each) != recipe:
+        for each in self.before.manifest.endpoints:
+            if each.keyed is None or each.tables != contract.tables or copy_recipe(each) != recipe:
                 continue
-            versions = version_addresses(before)
-            found = self.store.keyed.find(copy_address(each, versions))
-            if isinstance(found, Copy) and self._only_cells(contract, before):
+            found = self.store.keyed_copy(each, self.before)
+            if isinstance(found, Copy) and self._only_cells(contract):
                 return found
         return None
 
-    def _only_cells(self, contract: EndpointContract, before: Snapshot) -> bool:
+    def _only_cells(self, contract: EndpointContract) -> bool:
         assert contract.keyed is not None
         for table in contract.tables:
-            old, new = before.tables[table], self.snapshot.tables[table]
+            old, new = self.before.tables[table], self.snapshot.tables[table]
             if table != contract.keyed.by_cell and old.address != new.address:
                 return False
             if (old.schema, old.split, old.recipe) != (new.schema, new.split, new.recipe):
@@ -221,9 +224,7 @@ class CopyBuilder:
             raise TooLarge(f"larger than {self.limit_bytes} bytes")
         return rows
 
-    def _attached(
-        self, contract: EndpointContract, cells: Version
-    ) -> AbstractContextManager[None]:
+    def _attached(self, contract: EndpointContract, cells: Version) -> AbstractContextManager[None]:
         """The tables that a contract reads, one of them with some of its cells only."""
         versions = [
             cells if table == cells.table else self.snapshot.tables[table]

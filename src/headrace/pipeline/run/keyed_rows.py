@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from headrace.base.names import quote
 from headrace.base.tables import Schema
 from headrace.base.types import INTEGER_TYPES
 from headrace.engines.duckdb import DuckDBEngine, described
-from headrace.engines.text_rows import json_row_sql, json_sql
+from headrace.engines.text_rows import json_object_sql, json_sql
 from headrace.store.keyed_copies import Item, hashed
 from headrace.store.ordered_keys import Encode, PartEncoder, Raw
 from headrace.store.rollups import EXACT_SUM, State
@@ -49,19 +48,20 @@ class KeyedRows:
     @property
     def sql(self) -> str:
         """The numbers, texts or bytes of each key's parts, the row's hash, the row."""
-        keys = [f"__key_{number}" for number in range(len(self.encoders))]
-        raws = [
-            f"{encoder.raw_sql(quote(key))} AS r{number}"
-            for number, (encoder, key) in enumerate(zip(self.encoders, keys, strict=True))
+        keys = numbered("k", self.encoders)
+        fields = numbered("f", self.columns)
+        raws = raws_sql(self.encoders, keys)
+        named = [
+            (field, column.name, column.type)
+            for field, column in zip(fields, self.columns, strict=True)
         ]
-        names = [*keys, *(column.name for column in self.columns)]
-        row = f"{json_row_sql(self.columns)} AS j"
         # A hash that no version of DuckDB changes: a later one goes on with the same copy.
         row_hash = "CAST(md5_number_lower(j) & 2147483647 AS INTEGER)"
-        numbers = [f"r{number}" for number in range(len(raws))]
+        numbers = numbered("r", raws)
         return (
-            f"SELECT {listed(*numbers, f'{row_hash} AS h', 'encode(j)')}"
-            f" FROM (SELECT {listed(*raws, row)} FROM {derived(self.query.sql, names)})"
+            f"SELECT {listed(*numbers, f'{row_hash} AS h', 'encode(j)')} FROM (SELECT"
+            f" {listed(*raws, f'{json_object_sql(named)} AS j')}"
+            f" FROM {derived(self.query.sql, [*keys, *fields])})"
             f" ORDER BY {listed(*orders(self.encoders, numbers), 'h')}"
         )
 
@@ -84,19 +84,17 @@ class GroupRows:
         encoders = tuple(map(PartEncoder.of, keyed.key))
         return cls(keyed, keyed.rollup, encoders, tuple(map(PartEncoder.of, keyed.rollup.groups)))
 
-    def read(self, engine: DuckDBEngine) -> Iterator[tuple[list[bytes], bytes, list[State]]]:
-        """Parts of the key, key of the group, states of the fields; in the order of the keys.
+    def read(self, engine: DuckDBEngine) -> Iterator[tuple[list[bytes], list[State]]]:
+        """Parts of the key and of the group, states of the fields; in the order of the keys.
 
         Raises:
             Unfit: partial results of these types cannot be merged exactly.
         """
         reader = _Partials.of(self, described(engine.cursor(), self.query.sql))
-        encoders = [each.encode_raw for each in self.encoders]
-        group = key_encoder([each.encode_raw for each in self.groups])
-        parts, both = len(self.encoders), len(self.encoders) + len(self.groups)
+        encoders = [each.encode_raw for each in (*self.encoders, *self.groups)]
         for row in _fetched(engine, reader.sql):
-            keys = [encode(raw) for encode, raw in zip(encoders, row[:parts], strict=True)]
-            yield keys, group(row[parts:both]), reader.states(row[both:])
+            keys = [encode(raw) for encode, raw in zip(encoders, row, strict=False)]
+            yield keys, reader.states(row[len(keys) :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,24 +127,14 @@ class _Partials:
     def sql(self) -> str:
         """The numbers, texts or bytes of the parts and the groups, then what the states are of."""
         encoders = (*self.rows.encoders, *self.rows.groups)
-        keys = [f"__key_{number}" for number in range(len(encoders))]
-        partials = [f"__partial_{number}" for number in range(len(self.schema) - len(keys))]
-        raws = [
-            f"{encoder.raw_sql(quote(key))} AS r{number}"
-            for number, (encoder, key) in enumerate(zip(encoders, keys, strict=True))
-        ]
-        first_group = len(self.rows.encoders)
-        states = [
-            sql.format(*(quote(key) for key in keys[first_group:])) if is_group else sql
-            for field, each in zip(self.rows.rollup.fields, self.fields, strict=True)
-            for is_group in [field.function == "group"]
-            for sql in each.sql
-        ]
-        numbers = [f"r{number}" for number in range(len(raws))]
+        keys = [*numbered("k", self.rows.encoders), *numbered("g", self.rows.groups)]
+        partials = numbered("m", self.schema[len(keys) :])
+        raws = raws_sql(encoders, keys)
+        states = [sql for field in self.fields for sql in field.sql]
         return (
             f"SELECT {listed(*raws, *states)}"
             f" FROM {derived(self.rows.query.sql, [*keys, *partials])}"
-            f" ORDER BY {listed(*orders(encoders, numbers))}"
+            f" ORDER BY {listed(*orders(encoders, numbered('r', raws)))}"
         )
 
     def states(self, values: Sequence[Any]) -> list[State]:
@@ -161,8 +149,8 @@ class _Partials:
 
 def _field(field: RollupField, types: Sequence[str]) -> _Field:
     if field.function == "group":
-        return _Field((json_sql(f"{{{field.column}}}", field.type),), _itself)
-    partial, own = quote(f"__partial_{field.column}"), types[field.column]
+        return _Field((json_sql(f"g{field.column}", field.type),), _itself)
+    partial, own = f"m{field.column}", types[field.column]
     if field.function == "count":
         return _Field((partial,), _itself)
     encoder = PartEncoder.of(KeyPart(own))
@@ -177,7 +165,7 @@ def _field(field: RollupField, types: Sequence[str]) -> _Field:
         return _Field((encoder.raw_sql(partial),), _itself)
     if own not in INTEGER_TYPES:
         raise Unfit(f"an average over {own} depends on how it is rounded")
-    return _Field((partial, quote(f"__partial_{field.column + 1}")), _average)
+    return _Field((partial, f"m{field.column + 1}"), _average)
 
 
 def _itself(value: Any) -> State:  # noqa: ANN401 - whatever the query gives
@@ -210,7 +198,18 @@ def key_encoder(encoders: Sequence[Encode]) -> Callable[[Sequence[Raw]], bytes]:
 
 def derived(sql: str, names: Iterable[str]) -> str:
     """What stands behind FROM to read a query's columns under other names, in order."""
-    return f"({sql}\n) AS held({listed(*map(quote, names))})"
+    return f"({sql}\n) AS held({listed(*names)})"
+
+
+def numbered(letter: str, items: Sequence[object]) -> list[str]:
+    """A name for each item."""
+    return [f"{letter}{number}" for number in range(len(items))]
+
+
+def raws_sql(encoders: Sequence[PartEncoder], columns: Sequence[str]) -> list[str]:
+    """What the parts of the key are made of: `r0`, `r1`, …"""
+    pairs = zip(encoders, columns, numbered("r", columns), strict=True)
+    return [f"{encoder.raw_sql(column)} AS {name}" for encoder, column, name in pairs]
 
 
 def orders(encoders: Iterable[PartEncoder], names: Iterable[str]) -> list[str]:
