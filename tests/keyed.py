@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from headrace.base.hashing import hash_bytes
@@ -15,7 +15,7 @@ from headrace.observe.events import CopyFinished, Event
 from headrace.pipeline.run.keyed_copies import CopyBuilder, missing_copies
 from headrace.serve.keyed import KeyedReader
 from headrace.store.keyed_folder import Copy
-from headrace.store.snapshots import EndpointContract, KeyedQuery, Manifest, Snapshot
+from headrace.store.snapshots import EndpointContract, KeyedQuery, Manifest, Parameter, Snapshot
 from headrace.store.store import Store
 
 LIMIT_BYTES = 1 << 30
@@ -72,6 +72,11 @@ class Shelf:
             max_limit=1000,
             keyed=keyed,
         )
+
+    def with_parameters(self, contract: EndpointContract, names: Sequence[str]) -> EndpointContract:
+        """An endpoint with query parameters of these names."""
+        parameters = [Parameter(name, "query", "VARCHAR", required=True) for name in names]
+        return replace(contract, parameters=tuple(parameters))
 
     def snapshot(self, versions: Sequence[Version], *contracts: EndpointContract) -> Snapshot:
         """A snapshot of some tables and endpoints."""

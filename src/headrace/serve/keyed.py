@@ -108,11 +108,11 @@ class KeyedReader:
         before, key = (0, b"") if after is None else _read_mark(after)
         if self._groups is not None or self._query.offset is not None:
             return self._counted_page(values, limit, before)
-        most, _ = self._window(values, limit, before)
+        most, _ = self._window(values, limit + 1, before)
         span = self._span(values) if most >= 0 else None
-        items = [] if span is None else self._items(self._rest(span, key), limit + 1)
-        rows = [row for _, row in items[:most]]
-        if len(items) <= limit or most < limit:
+        items = [] if span is None else self._items(self._rest(span, key), most)
+        rows = [row for _, row in items[:limit]]
+        if len(items) <= limit:
             return (rows or self._lone[before:]), None
         return rows, _place(before + limit) + items[limit - 1][0]
 
