@@ -14,6 +14,7 @@ from headrace.engines.text_rows import json_row_sql
 from headrace.observe.events import CopyFinished, Event
 from headrace.pipeline.run.keyed_copies import CopyBuilder, missing_copies
 from headrace.serve.keyed import KeyedReader
+from headrace.store.keyed_copies import Item, Meta, shared_copy
 from headrace.store.keyed_folder import Copy
 from headrace.store.snapshots import EndpointContract, KeyedQuery, Manifest, Parameter, Snapshot
 from headrace.store.store import Store
@@ -83,10 +84,17 @@ class Shelf:
         return Snapshot({each.table: each for each in versions}, Manifest("shop", contracts))
 
     def build(
-        self, snapshot: Snapshot, before: Snapshot = NOTHING, limit_bytes: int = LIMIT_BYTES
+        self,
+        snapshot: Snapshot,
+        before: Snapshot = NOTHING,
+        *,
+        limit_bytes: int = LIMIT_BYTES,
+        largest_change: float = 0.0,
     ) -> None:
-        """Make the copies that are missing."""
-        builder = CopyBuilder(self.store, self.engine, snapshot, before, limit_bytes)
+        """Make the copies that are missing; each anew, unless `largest_change` allows more."""
+        builder = CopyBuilder(
+            self.store, self.engine, snapshot, before, limit_bytes, largest_change
+        )
         builder.build_all(missing_copies(self.store, snapshot, limit_bytes), self._observe)
 
     def copy(self, snapshot: Snapshot) -> Copy:
@@ -123,6 +131,12 @@ class Shelf:
     def _observe(self, event: Event) -> None:
         assert isinstance(event, CopyFinished)
         self.events.append(event)
+
+
+def content(path: Path) -> tuple[Meta, list[Item]]:
+    """What is in a copy: what it says of itself, and all rows under their keys."""
+    with shared_copy(path) as copy, copy.env.begin() as txn:
+        return copy.meta, list(txn.cursor(copy.rows).iternext(True, True))
 
 
 def columns(**types: str) -> Schema:

@@ -13,8 +13,7 @@ from uuid import UUID
 import pytest
 
 from headrace.store.snapshots import Bound, KeyedQuery, KeyPart
-
-from ..keyed import Shelf, columns
+from tests.keyed import Shelf, columns
 
 # Type -> literals of some values, and the same as a client's reader gives them.
 VALUES: dict[str, list[tuple[str, object]]] = {
@@ -38,8 +37,12 @@ VALUES: dict[str, list[tuple[str, object]]] = {
         ("'é'", "é"),
         ("'😀'", "😀"),
     ],
-    "DATE": [("'1969-12-31'", date(1969, 12, 31)), ("'2024-02-29'", date(2024, 2, 29))]
-    + [("'0001-01-01'", date.min), ("'9999-12-31'", date.max)],
+    "DATE": [
+        ("'0001-01-01'", date.min),
+        ("'1969-12-31'", date(1969, 12, 31)),
+        ("'2024-02-29'", date(2024, 2, 29)),
+        ("'9999-12-31'", date.max),
+    ],
     "TIME": [("'00:00:00'", time()), ("'23:59:59.999999'", time(23, 59, 59, 999999))],
     "TIMESTAMP": [
         ("'1969-12-31 23:59:59.999999'", datetime(1969, 12, 31, 23, 59, 59, 999999)),
@@ -171,8 +174,8 @@ class Case:
         for bound, sign in ((self.low, ">"), (self.high, "<")):
             if bound is not None:
                 own = self.types[self.equal]
-                sign += "=" if bound.inclusive else ""
-                conditions.append(f"k{self.equal} {sign} CAST(${bound.parameter} AS {own})")
+                compared = f"{sign}=" if bound.inclusive else sign
+                conditions.append(f"k{self.equal} {compared} CAST(${bound.parameter} AS {own})")
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         text = f"SELECT * FROM t{where} ORDER BY {orders(self.parts, reverse=self.reverse)}"
         if self.limit is not None:

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from headrace.store.snapshots import Bound, KeyedQuery, KeyPart, Rollup, RollupField
-
-from ..keyed import Shelf, columns
+from tests.keyed import Shelf, columns
 
 ROWS = """
 SELECT CAST(hash(i, 1) % 3 AS INTEGER) AS store,
@@ -88,9 +87,10 @@ class Case:
             fields.append(RollupField(function, len(partials), type_name))  # type: ignore[arg-type]
             partials += own
         groups = [sql for sql, _, _ in self.groups]
-        selected = ["store", "day", *groups, *partials]
+        selected = ", ".join(["store", "day", *groups, *partials])
+        grouped = ", ".join(["store", "day", *groups])
         return KeyedQuery(
-            sql=f"SELECT {', '.join(selected)} FROM t GROUP BY {', '.join(['store', 'day', *groups])}",
+            sql=f"SELECT {selected} FROM t GROUP BY {grouped}",
             key=(KeyPart("INTEGER"), self.ranged),
             equal=("store",),
             low=self.low,
@@ -106,8 +106,8 @@ class Case:
         conditions = ["store = $store"]
         for bound, sign in ((self.low, ">"), (self.high, "<")):
             if bound is not None:
-                sign += "=" if bound.inclusive else ""
-                conditions.append(f"day {sign} CAST(${bound.parameter} AS DATE)")
+                compared = f"{sign}=" if bound.inclusive else sign
+                conditions.append(f"day {compared} CAST(${bound.parameter} AS DATE)")
         selected = ", ".join(
             f"{(self.groups if kind == 'group' else MEASURES)[number][0]} AS {kind}{number}"
             for kind, number in self.fields

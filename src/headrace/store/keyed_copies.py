@@ -219,9 +219,10 @@ def _counted(key: bytes, rows: list[bytes]) -> Iterator[Item]:
 
 
 def is_sparse(path: Path) -> bool:
-    """Whether more than half of a copy's pages hold nothing any more: write it anew."""
+    """Whether most of a copy's pages hold nothing any more, so that it is better written anew."""
     with shared_copy(path) as copy:
-        return copy.used_bytes * 2 < path.stat().st_size
+        used_bytes = copy.used_bytes
+    return path.stat().st_size - used_bytes > max(used_bytes, _LEAST_MAP_BYTES)
 
 
 @dataclass(slots=True, eq=False)
@@ -324,13 +325,18 @@ def _unreadable(path: Path, why: str) -> str:
     )
 
 
+def too_large(limit_bytes: int) -> str:
+    """Why a copy that exceeds its limit is refused."""
+    return f"larger than {limit_bytes / 1e6:,.4g} MB, the `copy_limit`"
+
+
 @contextmanager
 def _reporting(path: Path, limit_bytes: int) -> Iterator[None]:
     """Turn LMDB's errors about a copy that is being written into ours."""
     try:
         yield
     except lmdb.MapFullError as exc:
-        raise TooLarge(f"larger than {limit_bytes} bytes") from exc
+        raise TooLarge(too_large(limit_bytes)) from exc
     except lmdb.BadValsizeError as exc:
         raise KeyTooLong(f"a key is longer than {LONGEST_KEY_BYTES} bytes") from exc
     except lmdb.Error as exc:

@@ -31,6 +31,7 @@ from headrace.store.keyed_copies import (
     Meta,
     TooLarge,
     is_sparse,
+    too_large,
 )
 from headrace.store.keyed_folder import (
     Copy,
@@ -42,8 +43,8 @@ from headrace.store.keyed_folder import (
 from headrace.store.snapshots import EndpointContract, Snapshot
 from headrace.store.store import Store
 
-# Of more changed rows than this, one by one, a whole copy is written sooner.
-_LARGEST_CHANGE = 0.2
+# A row that is changed costs some ten times one that is appended; a file is copied in no time.
+LARGEST_CHANGE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ class CopyBuilder:
     Attributes:
         before: the snapshot that is published; its copies are where new ones start from.
         limit_bytes: how large a copy may be.
+        largest_change: the share of rows up to which a copy is made from the one before.
     """
 
     store: Store
@@ -101,6 +103,7 @@ class CopyBuilder:
     snapshot: Snapshot
     before: Snapshot
     limit_bytes: int
+    largest_change: float = LARGEST_CHANGE
 
     def build_all(self, copies: Iterable[NewCopy], observe: Observer) -> None:
         """Make copies one after the other. Ctrl-C ends the one that is being made."""
@@ -143,30 +146,26 @@ class CopyBuilder:
         return self._write_whole(contract, staged)
 
     def _write_whole(self, contract: EndpointContract, staged: Path) -> int:
-        versions = self._versions(contract)
-        with (
-            closing(CopyWriter(staged, self.limit_bytes)) as writer,
-            self.engine.attached(versions, self.store.data_root),
-        ):
-            if contract.keyed is not None and contract.keyed.rollup is not None:
-                rows = writer.append_parts(rolled_up(contract, self.engine))
-            else:
-                rows = writer.append_rows(KeyedRows.of(contract).read(self.engine))
+        assert contract.keyed is not None
+        with closing(CopyWriter(staged, self.limit_bytes)) as writer:
+            with self._attached(contract):
+                if contract.keyed.rollup is None:
+                    rows = writer.append_rows(KeyedRows.of(contract).read(self.engine))
+                else:
+                    rows = writer.append_parts(rolled_up(contract, self.engine))
             writer.finish(Meta(rows, self._lone(contract)))
         return rows
-
-    def _versions(self, contract: EndpointContract) -> list[Version]:
-        return [self.snapshot.tables[table] for table in contract.tables]
 
     def _lone(self, contract: EndpointContract) -> str | None:
         """The row of the whole query when no key matches: no key is equal to NULL."""
         assert contract.keyed is not None
         if not contract.keyed.lone:
             return None
-        cursor = self.engine.cursor()
         row = json_row_sql(contract.columns)
         nulls = {parameter.name: None for parameter in contract.parameters}
-        found = cursor.execute(f"SELECT {row} FROM ({contract.sql}\n)", nulls or None).fetchone()
+        sql = f"SELECT {row} FROM ({contract.sql}\n)"
+        with self._attached(contract):
+            found = self.engine.cursor().execute(sql, nulls or None).fetchone()
         return None if found is None else str(found[0])
 
     # From the copy of the snapshot before
@@ -185,7 +184,7 @@ class CopyBuilder:
         if not all(map(self.store.is_whole, change.gone.files)):
             return None
         changed = change.gone.rows + change.came.rows
-        return change if changed <= _LARGEST_CHANGE * new.rows else None
+        return change if changed <= self.largest_change * new.rows else None
 
     def _previous(self, contract: EndpointContract) -> Copy | None:
         """The copy of the same query before, when nothing but cells has changed since."""
@@ -218,16 +217,17 @@ class CopyBuilder:
                 rows -= writer.remove_rows(kept.read(self.engine))
             with self._attached(contract, change.came):
                 rows += writer.add_rows(kept.read(self.engine))
-            with self._attached(contract, self.snapshot.tables[change.came.table]):
-                writer.finish(Meta(rows, self._lone(contract)))
+            writer.finish(Meta(rows, self._lone(contract)))
         if staged.stat().st_size > self.limit_bytes:
-            raise TooLarge(f"larger than {self.limit_bytes} bytes")
+            raise TooLarge(too_large(self.limit_bytes))
         return rows
 
-    def _attached(self, contract: EndpointContract, cells: Version) -> AbstractContextManager[None]:
-        """The tables that a contract reads, one of them with some of its cells only."""
+    def _attached(
+        self, contract: EndpointContract, cells: Version | None = None
+    ) -> AbstractContextManager[None]:
+        """The tables that a contract reads; with `cells`, these are all that one of them has."""
         versions = [
-            cells if table == cells.table else self.snapshot.tables[table]
+            cells if cells and table == cells.table else self.snapshot.tables[table]
             for table in contract.tables
         ]
         return self.engine.attached(versions, self.store.data_root)
