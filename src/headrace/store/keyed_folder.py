@@ -69,7 +69,7 @@ def copy_address(contract: EndpointContract, versions: Mapping[str, str]) -> str
         contract: with a keyed query.
         versions: table -> address of its version.
     """
-    read = {table: versions[table] for table in contract.tables}
+    read = {table: versions.get(table, "") for table in contract.tables}
     return address("keyed copy", copy_recipe(contract), read)
 
 

@@ -7,7 +7,6 @@ bytes that DuckDB's own encoder gives it.
 from __future__ import annotations
 
 import json
-import math
 import re
 import struct
 from collections.abc import Callable, Sequence
@@ -192,13 +191,11 @@ _FINISHES: dict[str, Callable[[State], str]] = {
 
 
 def double_text(value: float) -> str:
-    """A double as DuckDB writes it in JSON: the shortest digits that are read as the same number.
+    """A finite double as DuckDB writes it in JSON: the shortest digits that are read as the same.
 
     >>> [double_text(value) for value in (1.0, -0.25, 1e21, 1e-7, 0.00001)]
     ['1.0', '-0.25', '1e21', '1e-7', '0.00001']
     """
-    if not math.isfinite(value):
-        return "null"
     sign, digits, exponent = Decimal(repr(value)).as_tuple()
     assert isinstance(exponent, int), "a finite number has an exponent"
     minus = "-" if sign else ""

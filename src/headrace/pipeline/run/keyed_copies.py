@@ -68,8 +68,10 @@ class NewCopy:
 def missing_copies(store: Store, snapshot: Snapshot, limit_bytes: int) -> list[NewCopy]:
     """The copies that a snapshot's endpoints ask for, and that nobody has tried to make.
 
-    One that was larger than another limit is tried again.
+    One that was larger than another limit is tried again. With a limit of 0 there are none.
     """
+    if not limit_bytes:
+        return []
     versions = version_addresses(snapshot)
     sharing: dict[str, list[EndpointContract]] = {}
     for contract in snapshot.manifest.endpoints:
@@ -131,6 +133,8 @@ class CopyBuilder:
         staged = self.store.keyed.staged()
         try:
             rows = self._write(new.contract, staged)
+            if staged.stat().st_size > self.limit_bytes:
+                raise TooLarge(too_large(self.limit_bytes))
             return self.store.keyed.keep(new.address, staged, rows)
         finally:
             staged.unlink(missing_ok=True)
