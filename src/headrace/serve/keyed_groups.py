@@ -6,14 +6,12 @@ read as they are; only the first and the last may have to be put together from p
 
 from __future__ import annotations
 
-from itertools import takewhile
-
 import lmdb
 
 from headrace.serve.keyed_ranges import Span, Values, part_finder, prefix_finder
 from headrace.store.keyed_copies import OpenCopy
 from headrace.store.ordered_keys import PartEncoder, after, turned
-from headrace.store.rollups import Merger, State, block_part, read_group, unpack
+from headrace.store.rollups import Merger, States, block_part, unpack
 from headrace.store.snapshots import EndpointContract
 
 
@@ -42,6 +40,7 @@ class GroupReader:
         self._merger = Merger.of(query.rollup, contract.columns)
         self._parts = txn.cursor(copy.rows)
         self._groups = txn.cursor(copy.groups)
+        self._blocks = txn.cursor(copy.blocks)
 
     def rows(self, values: Values) -> list[bytes]:
         """The rows of all groups, each a JSON object, in order."""
@@ -56,26 +55,34 @@ class GroupReader:
 
     def _finished(self, prefix: bytes, inner: Span, outer: Span) -> list[bytes]:
         """The groups of a range, the rows of which are finished but for its ends."""
-        first, last = prefix + outer[0], prefix + outer[1]
+        start, end = prefix + outer[0], prefix + outer[1]
+        first = self._block(prefix, start)
+        if first is None or first[1] >= outer[1]:
+            return []
         rows: list[bytes] = []
-        if not self._groups.set_range(first):
-            return rows
-        merged_block = b""
-        for key, data in self._groups.iternext(True, True):
-            if not key.startswith(prefix):
-                break
-            low, high, row = read_group(data)
-            if low >= outer[1]:
-                break
-            if low >= outer[0] and key < last:
+        if first[1] < outer[0]:
+            rows += self._edge(prefix, inner, first)
+            start = prefix + after(first[0])
+        if self._groups.set_range(start):
+            for key, row in self._groups.iternext(True, True):
+                if key >= end:
+                    break
                 rows.append(row)
-            elif low != merged_block:
-                merged_block = low
-                rows += self._edge(prefix, inner, low, high)
+        last = self._block(prefix, end)
+        if last is not None and last[1] < outer[1] and (last != first or not rows):
+            rows += self._edge(prefix, inner, last)
         return rows
 
-    def _edge(self, prefix: bytes, inner: Span, low: bytes, high: bytes) -> list[bytes]:
+    def _block(self, prefix: bytes, start: bytes) -> Span | None:
+        """The first block that ends at or behind a place: its last value, and its first one."""
+        if not self._blocks.set_range(start):
+            return None
+        key, low = self._blocks.item()
+        return (key[len(prefix) :], low) if key.startswith(prefix) else None
+
+    def _edge(self, prefix: bytes, inner: Span, block: Span) -> list[bytes]:
         """The groups of a block that is in the range in part only."""
+        high, low = block
         if self._is_turned:
             low, high = turned(high), turned(low)
         start, end = max(inner[0], low), min(inner[1], after(high))
@@ -83,13 +90,13 @@ class GroupReader:
 
     def _merged(self, start: bytes, end: bytes) -> list[bytes]:
         """The groups of a range of keys, from their partial results."""
-        groups: dict[bytes, list[State]] = {}
         if not self._parts.set_range(start):
             return []
-        items = self._parts.iternext(True, True)
-        for key, data in takewhile(lambda item: item[0] < end, items):
+        groups: dict[bytes, list[States]] = {}
+        for key, data in self._parts.iternext(True, True):
+            if key >= end:
+                break
             size, states = unpack(data)
-            group = key[len(key) - size :]
-            known = groups.get(group)
-            groups[group] = states if known is None else self._merger.merged(known, states)
-        return [self._merger.row(groups[group]) for group in sorted(groups)]
+            groups.setdefault(key[len(key) - size :], []).append(states)
+        row = self._merger.row
+        return [row(groups[group]) for group in sorted(groups)]

@@ -1,8 +1,9 @@
 """Keyed copies as files: takes keys and rows in order, gives an LMDB file that is read by key.
 
 `rows` holds a row under its key; what follows the key's parts is the row's hash and a number that
-tells equal rows apart, so that the same rows give the same file however they came. `groups` holds
-the finished groups of a rollup. A copy is written in staging, and not modified once it is in place.
+tells equal rows apart, so that the same rows give the same content however they came. Of a rollup,
+`rows` holds partial results, `groups` the finished rows, and `blocks` where those that begin alike
+lie. A copy is written in staging, and not modified once it is in place.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ _LEAST_MAP_BYTES = 1 << 20
 _META = b"copy"
 _ROWS = b"rows"
 _GROUPS = b"groups"
+_BLOCKS = b"blocks"
 _number = struct.Struct(">I").pack
 
 
@@ -66,6 +68,20 @@ class Meta:
     format: int = FORMAT
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The finished groups of a rollup that begin with the same first group.
+
+    Attributes:
+        ends: what all their keys begin with, up to the last value of the ranged part among them;
+            and the first one.
+        groups: their rows by key, which is the first of `ends` and the group.
+    """
+
+    ends: Item
+    groups: Sequence[Item]
+
+
 def hashed(key: bytes, row_hash: int) -> bytes:
     """A key with the lower 31 bits of its row's hash: nothing after a part begins with 0xFF."""
     return key + _number(row_hash & 0x7FFFFFFF)
@@ -90,10 +106,11 @@ class CopyWriter:
                 subdir=False,
                 lock=False,
                 sync=False,
-                max_dbs=2,
+                max_dbs=3,
             )
             self._rows = self._env.open_db(_ROWS)
             self._groups = self._env.open_db(_GROUPS)
+            self._blocks = self._env.open_db(_BLOCKS)
         self._path = path
 
     def append_rows(self, rows: Iterable[Item]) -> int:
@@ -113,8 +130,8 @@ class CopyWriter:
                 appended += added
         return appended
 
-    def append_parts(self, entries: Iterable[tuple[Item, Sequence[Item]]]) -> int:
-        """Write partial results, in order, and the groups that are finished by each of them.
+    def append_parts(self, entries: Iterable[tuple[Item, Block | None]]) -> int:
+        """Write partial results, in order, and the blocks that are finished by each of them.
 
         Raises:
             Differs: two partial results have one key.
@@ -125,9 +142,12 @@ class CopyWriter:
         with _reporting(self._path, self._limit_bytes):
             while batch := list(islice(waiting, _ROWS_AT_ONCE)):
                 parts = [part for part, _ in batch]
+                blocks = [block for _, block in batch if block is not None]
                 with self._env.begin(write=True) as txn:
                     _, added = txn.cursor(self._rows).putmulti(parts, append=True)
-                    txn.cursor(self._groups).putmulti([each for _, own in batch for each in own])
+                    txn.cursor(self._blocks).putmulti([block.ends for block in blocks])
+                    for block in blocks:
+                        txn.cursor(self._groups).putmulti(block.groups)
                 if added < len(parts):
                     raise Differs(f"{self._path}: two partial results have one key")
                 appended += added
@@ -233,6 +253,7 @@ class OpenCopy:
     env: lmdb.Environment
     rows: lmdb._Database
     groups: lmdb._Database
+    blocks: lmdb._Database
     meta: Meta
     holds: int = 0
 
@@ -245,23 +266,25 @@ class OpenCopy:
         """
         try:
             # Without locks: nobody ever writes to it.
-            env = lmdb.open(str(path), subdir=False, readonly=True, lock=False, max_dbs=2)
+            env = lmdb.open(str(path), subdir=False, readonly=True, lock=False, max_dbs=3)
         except lmdb.Error as exc:
             raise CorruptObject(_unreadable(path, str(exc))) from exc
         try:
-            rows, groups = (env.open_db(name, create=False) for name in (_ROWS, _GROUPS))
+            rows, groups, blocks = (
+                env.open_db(name, create=False) for name in (_ROWS, _GROUPS, _BLOCKS)
+            )
             with env.begin() as txn:
                 meta = msgspec.json.decode(txn.get(_META, b""), type=Meta)
         except (lmdb.Error, msgspec.MsgspecError) as exc:
             env.close()
             raise CorruptObject(_unreadable(path, str(exc))) from exc
-        return cls(path, env, rows, groups, meta)
+        return cls(path, env, rows, groups, blocks, meta)
 
     @property
     def used_bytes(self) -> int:
         """Bytes of the pages that hold something."""
         with self.env.begin() as txn:
-            stats = [txn.stat(self.rows), txn.stat(self.groups)]
+            stats = [txn.stat(each) for each in (self.rows, self.groups, self.blocks)]
         pages = sum(
             each["branch_pages"] + each["leaf_pages"] + each["overflow_pages"] for each in stats
         )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -19,16 +18,18 @@ import msgspec
 from headrace.base.tables import Schema
 from headrace.store.snapshots import KeyPart, Rollup, RollupField
 
-# One state a field: a group's JSON text; a sum or None; a count; (bytes in order, JSON text) of an
-# extreme or None; sum and count of an average.
-State: TypeAlias = Any
+# What is known of each field, one after the other: a group's JSON text; a sum, None without values;
+# a count; of an extreme its bytes in order, None without values, and its JSON text; of an average a
+# sum and a count.
+States: TypeAlias = Sequence[Any]
+Columns: TypeAlias = Sequence[Sequence[Any]]
 
 _DECIMAL = re.compile(r"DECIMAL\(([0-9]+),([0-9]+)\)")
 # Above it a double does not hold every whole number, and an average depends on how it is rounded.
 EXACT_SUM = 2**53
+_WIDTHS = {"group": 1, "sum": 1, "count": 1, "min": 2, "max": 2, "avg": 2}
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
-_HEAD = struct.Struct(">HH")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,45 +37,71 @@ class Merger:
     """How the partial results of one endpoint's groups are merged and finished.
 
     Attributes:
-        merges: for each field, what makes one state of two.
-        finishes: for each field, what makes its JSON text of its state.
+        merges: for each field, what makes its states of those of several parts, and where they are.
+        finishes: for each field, what makes its JSON text of its states, and where they are.
         starts: for each field, what stands before its text.
     """
 
-    merges: tuple[Callable[[State, State], State], ...]
-    finishes: tuple[Callable[[State], str], ...]
+    merges: tuple[tuple[Callable[[Columns, int], States], int], ...]
+    finishes: tuple[tuple[Callable[[States, int], str], int], ...]
     starts: tuple[str, ...]
 
     @classmethod
     def of(cls, rollup: Rollup, columns: Schema) -> Merger:
         """The merger of the fields of an answer, `columns`."""
         names = [json.dumps(column.name, ensure_ascii=False) for column in columns]
-        starts = [f"{',' if number else '{'}{name}:" for number, name in enumerate(names)]
+        places = [
+            sum(_WIDTHS[each.function] for each in rollup.fields[:number])
+            for number in range(len(rollup.fields))
+        ]
+        fields = list(zip(rollup.fields, places, strict=True))
         return cls(
-            merges=tuple(_MERGES[field.function] for field in rollup.fields),
-            finishes=tuple(map(_finish, rollup.fields)),
-            starts=tuple(starts),
+            merges=tuple((_MERGES[field.function], place) for field, place in fields),
+            finishes=tuple((_finish(field), place) for field, place in fields),
+            starts=tuple(f"{',' if n else '{'}{name}:" for n, name in enumerate(names)),
         )
 
-    def merged(self, one: Sequence[State], other: Sequence[State]) -> list[State]:
-        """The states of a group of which two parts are known."""
-        return [merge(a, b) for merge, a, b in zip(self.merges, one, other, strict=True)]
+    def merged(self, parts: Sequence[States]) -> States:
+        """The states of a group, from those of its parts, at least one."""
+        if len(parts) == 1:
+            return parts[0]
+        columns = list(zip(*parts, strict=True))
+        states: list[Any] = []
+        for merge, place in self.merges:
+            states += merge(columns, place)
+        return states
 
-    def row(self, states: Sequence[State]) -> bytes:
-        """The JSON object of a group."""
-        pairs = zip(self.starts, self.finishes, states, strict=True)
-        return "".join([start + finish(state) for start, finish, state in pairs]).encode() + b"}"
+    def row(self, parts: Sequence[States]) -> bytes:
+        """The JSON object of a group, from the states of its parts, at least one."""
+        states = self.merged(parts)
+        text = ""
+        for start, (finish, place) in zip(self.starts, self.finishes, strict=True):
+            text += start + finish(states, place)
+        return text.encode() + b"}"
 
 
-def pack(group_size: int, states: Sequence[State]) -> bytes:
+def pack(group_size: int, states: States) -> bytes:
     """Bytes of the states of a group whose key takes so many bytes."""
-    return _encode([group_size, *map(_packed, states)])
+    try:
+        return _encode([group_size, *states])
+    except OverflowError:  # more than 64 bits
+        return _encode([-1 - group_size, *map(_wrapped, states)])
 
 
-def unpack(data: bytes) -> tuple[int, list[State]]:
+def unpack(data: bytes) -> tuple[int, States]:
     """The inverse of `pack`."""
     group_size, *states = _decode(data)
-    return group_size, [_unpacked(state) for state in states]
+    if group_size < 0:
+        return -1 - group_size, list(map(_unwrapped, states))
+    return group_size, states
+
+
+def _wrapped(state: object) -> object:
+    return {"int": str(state)} if isinstance(state, int) else state
+
+
+def _unwrapped(state: object) -> object:
+    return int(state["int"]) if isinstance(state, dict) else state
 
 
 def block_part(rollup: Rollup, ranged: KeyPart) -> KeyPart:
@@ -83,106 +110,80 @@ def block_part(rollup: Rollup, ranged: KeyPart) -> KeyPart:
     return replace(ranged, descending=groups[0].descending if groups else ranged.descending)
 
 
-def pack_group(low: bytes, high: bytes, row: bytes) -> bytes:
-    """Bytes of a finished group.
-
-    Args:
-        low, high: the ends of the ranged part in the block of groups that begin alike.
-        row: the JSON object.
-    """
-    return _HEAD.pack(len(low), len(high)) + low + high + row
+def _same(columns: Columns, place: int) -> States:
+    return (columns[place][0],)
 
 
-def read_group(data: bytes) -> tuple[bytes, bytes, bytes]:
-    """The inverse of `pack_group`."""
-    low, high = _HEAD.unpack_from(data)
-    return data[4 : 4 + low], data[4 + low : 4 + low + high], data[4 + low + high :]
+def _sum(columns: Columns, place: int) -> States:
+    known = [each for each in columns[place] if each is not None]
+    return (sum(known) if known else None,)
 
 
-def _packed(state: State) -> State:
-    if isinstance(state, int):
-        return state if -(2**63) <= state < 2**63 else {"int": str(state)}
-    return [*map(_packed, state)] if isinstance(state, tuple) else state
+def _extreme(best: Callable[[Sequence[bytes]], bytes]) -> Callable[[Columns, int], States]:
+    def merge(columns: Columns, place: int) -> States:
+        keys, texts = columns[place], columns[place + 1]
+        known = [each for each in keys if each is not None]
+        if not known:
+            return None, texts[0]
+        found = best(known)
+        return found, texts[keys.index(found)]
+
+    return merge
 
 
-def _unpacked(state: State) -> State:
-    if isinstance(state, dict):
-        return int(state["int"])
-    return tuple(map(_unpacked, state)) if isinstance(state, list) else state
+def _average(columns: Columns, place: int) -> States:
+    return *_sum(columns, place), sum(columns[place + 1])
 
 
-def _same(one: State, other: State) -> State:  # noqa: ARG001 - every merge takes two
-    return one
-
-
-def _sum(one: State, other: State) -> State:
-    if one is None or other is None:
-        return one if other is None else other
-    return one + other
-
-
-def _least(one: State, other: State) -> State:
-    if one is None or other is None:
-        return one if other is None else other
-    return min(one, other)
-
-
-def _greatest(one: State, other: State) -> State:
-    if one is None or other is None:
-        return one if other is None else other
-    return max(one, other)
-
-
-def _average(one: State, other: State) -> State:
-    return _sum(one[0], other[0]), one[1] + other[1]
-
-
-_MERGES: dict[str, Callable[[State, State], State]] = {
+_MERGES: dict[str, Callable[[Columns, int], States]] = {
     "group": _same,
     "sum": _sum,
     "count": _sum,
-    "min": _least,
-    "max": _greatest,
+    "min": _extreme(min),
+    "max": _extreme(max),
     "avg": _average,
 }
 
 
-def _finish(field: RollupField) -> Callable[[State], str]:
-    if field.function == "sum":
-        match = _DECIMAL.fullmatch(field.type)
-        return _decimal_text(int(match[2])) if match else _whole_text
+def _finish(field: RollupField) -> Callable[[States, int], str]:
+    match = _DECIMAL.fullmatch(field.type)
+    if field.function == "sum" and match and int(match[2]):
+        return _decimal_text(int(match[2]))
     return _FINISHES[field.function]
 
 
-def _text(state: State) -> str:
-    return str(state)
+def _text(states: States, place: int) -> str:
+    return str(states[place])
 
 
-def _whole_text(state: State) -> str:
+def _whole_text(states: States, place: int) -> str:
+    state = states[place]
     return "null" if state is None else str(state)
 
 
-def _extreme_text(state: State) -> str:
-    return "null" if state is None else str(state[1])
+def _extreme_text(states: States, place: int) -> str:
+    return str(states[place + 1])
 
 
-def _average_text(state: State) -> str:
-    total, count = state
-    return double_text(total / count) if count else "null"
+def _average_text(states: States, place: int) -> str:
+    count = states[place + 1]
+    return double_text(states[place] / count) if count else "null"
 
 
-def _decimal_text(scale: int) -> Callable[[State], str]:
-    def text(state: State) -> str:
-        if state is None or not scale:
-            return _whole_text(state)
+def _decimal_text(scale: int) -> Callable[[States, int], str]:
+    def text(states: States, place: int) -> str:
+        state = states[place]
+        if state is None:
+            return "null"
         digits = str(abs(state)).rjust(scale + 1, "0")
         return f"{'-' if state < 0 else ''}{digits[:-scale]}.{digits[-scale:]}"
 
     return text
 
 
-_FINISHES: dict[str, Callable[[State], str]] = {
+_FINISHES: dict[str, Callable[[States, int], str]] = {
     "group": _text,
+    "sum": _whole_text,
     "count": _text,
     "min": _extreme_text,
     "max": _extreme_text,
@@ -193,8 +194,8 @@ _FINISHES: dict[str, Callable[[State], str]] = {
 def double_text(value: float) -> str:
     """A finite double as DuckDB writes it in JSON: the shortest digits that are read as the same.
 
-    >>> [double_text(value) for value in (1.0, -0.25, 1e21, 1e-7, 0.00001)]
-    ['1.0', '-0.25', '1e21', '1e-7', '0.00001']
+    >>> [double_text(value) for value in (1.0, -0.25, 1e22, 1e-7, 0.00001)]
+    ['1.0', '-0.25', '1e22', '1e-7', '0.00001']
     """
     sign, digits, exponent = Decimal(repr(value)).as_tuple()
     assert isinstance(exponent, int), "a finite number has an exponent"

@@ -14,7 +14,7 @@ from headrace.base.tables import Version
 from headrace.observe.events import CopyFinished
 from headrace.pipeline.run.keyed_copies import missing_copies
 from headrace.store.keyed_folder import Refusal, copy_address, version_addresses
-from headrace.store.snapshots import KeyedQuery, KeyPart, Snapshot
+from headrace.store.snapshots import Bound, KeyedQuery, KeyPart, Rollup, RollupField, Snapshot
 from tests.keyed import LIMIT_BYTES, Shelf, columns, content
 
 SALES = columns(store="INTEGER", kind="VARCHAR", amount="DECIMAL(12,2)")
@@ -186,3 +186,61 @@ def test_addresses_tell_copies_apart(shelf: Shelf) -> None:
     assert named != copy_address(contract, {"sales": hash_bytes(b"other")})
     assert named != copy_address(replace(contract, columns=SALES[:2]), versions)
     assert named != copy_address(replace(contract, keyed=replace(KEYED, reverse=True)), versions)
+
+
+def rollup_of(*fields: RollupField, monotone: bool = True) -> KeyedQuery:
+    """Sales by kind within a range of stores, with the partial results of `fields`."""
+    partials = {"sum": "sum(amount)", "avg": "sum(amount::BIGINT), count(amount)"}
+    selected = ", ".join(partials[each.function] for each in fields if each.function != "group")
+    return KeyedQuery(
+        sql=f"SELECT store, kind, {selected} FROM sales GROUP BY store, kind",
+        key=(KeyPart("INTEGER"),),
+        low=Bound("low", inclusive=True),
+        rollup=Rollup((KeyPart("VARCHAR"),), fields, monotone),
+    )
+
+
+GROUP = RollupField("group", 0, "VARCHAR")
+ROLLUPS = [
+    (
+        rollup_of(GROUP, RollupField("sum", 0, "DECIMAL(38,2)")),
+        "its first group does not grow with the part of the key that has a range",
+    ),
+    (
+        rollup_of(GROUP, RollupField("sum", 0, "DOUBLE"), monotone=False),
+        "a sum of type DECIMAL(38,2) is not one of type DOUBLE",
+    ),
+    (
+        replace(
+            rollup_of(GROUP, RollupField("sum", 0, "DOUBLE"), monotone=False),
+            sql="SELECT store, kind, sum(amount::DOUBLE) FROM sales GROUP BY store, kind",
+        ),
+        "a sum over DOUBLE depends on the order in which it is added up",
+    ),
+    (
+        replace(
+            rollup_of(GROUP, RollupField("avg", 0, "DOUBLE"), monotone=False),
+            sql="SELECT store, kind, sum(amount), count(*) FROM sales GROUP BY store, kind",
+        ),
+        "an average over DECIMAL(38,2) depends on how it is rounded",
+    ),
+    (
+        replace(
+            rollup_of(GROUP, RollupField("avg", 0, "DOUBLE"), monotone=False),
+            sql="SELECT 1, 'a', sum(1 << 53), count(*) FROM sales LIMIT 1",
+        ),
+        "an average of numbers that add up to 180143985094819840 depends on how it is rounded",
+    ),
+]
+
+
+@pytest.mark.parametrize(("keyed", "message"), ROLLUPS)
+def test_what_cannot_be_rolled_up_exactly_is_refused(
+    shelf: Shelf, keyed: KeyedQuery, message: str
+) -> None:
+    assert keyed.rollup is not None
+    version = shelf.version("sales", rows_sql(1, 20))
+    schema = columns(kind="VARCHAR", amount=keyed.rollup.fields[1].type)
+    shelf.build(shelf.snapshot([version], shelf.contract([version], keyed, schema)))
+    [event] = shelf.events
+    assert (event.outcome, event.message) == ("refused", message)

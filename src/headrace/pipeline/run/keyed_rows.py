@@ -12,7 +12,7 @@ from headrace.engines.duckdb import DuckDBEngine, described
 from headrace.engines.text_rows import json_object_sql, json_sql
 from headrace.store.keyed_copies import Item, hashed
 from headrace.store.ordered_keys import Encode, PartEncoder, Raw
-from headrace.store.rollups import EXACT_SUM, State
+from headrace.store.rollups import EXACT_SUM, States
 from headrace.store.snapshots import EndpointContract, KeyedQuery, KeyPart, Rollup, RollupField
 
 _ROWS_AT_ONCE = 20_000
@@ -84,7 +84,7 @@ class GroupRows:
         encoders = tuple(map(PartEncoder.of, keyed.key))
         return cls(keyed, keyed.rollup, encoders, tuple(map(PartEncoder.of, keyed.rollup.groups)))
 
-    def read(self, engine: DuckDBEngine) -> Iterator[tuple[list[bytes], list[State]]]:
+    def read(self, engine: DuckDBEngine) -> Iterator[tuple[list[bytes], States]]:
         """Parts of the key and of the group, states of the fields; in the order of the keys.
 
         Raises:
@@ -92,17 +92,23 @@ class GroupRows:
         """
         reader = _Partials.of(self, described(engine.cursor(), self.query.sql))
         encoders = [each.encode_raw for each in (*self.encoders, *self.groups)]
+        _require_exact(engine, reader.averaged_sql)
+        encoded = reader.encoded
         for row in _fetched(engine, reader.sql):
             keys = [encode(raw) for encode, raw in zip(encoders, row, strict=False)]
-            yield keys, reader.states(row[len(keys) :])
+            states = list(row[len(keys) :])
+            for place, encode in encoded:
+                raw = states[place]
+                states[place] = None if raw is None else encode(raw)
+            yield keys, states
 
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """How a field's state is read: SQL that gives its parts, and what makes the state of them."""
+    """How a field's states are read: SQL that gives them, and what makes bytes of it, if any."""
 
     sql: tuple[str, ...]
-    state: Callable[..., State]
+    encodes: tuple[Encode | None, ...] = (None,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,52 +143,56 @@ class _Partials:
             f" ORDER BY {listed(*orders(encoders, numbered('r', raws)))}"
         )
 
-    def states(self, values: Sequence[Any]) -> list[State]:
-        """The states of a row's fields, from what `sql` has behind the keys."""
-        found, first = [], 0
-        for field in self.fields:
-            last = first + len(field.sql)
-            found.append(field.state(*values[first:last]))
-            first = last
-        return found
+    @property
+    def averaged_sql(self) -> str:
+        """The largest sum that any average can be made of; NULL when there are none."""
+        keys = [*numbered("k", self.rows.encoders), *numbered("g", self.rows.groups)]
+        partials = numbered("m", self.schema[len(keys) :])
+        sums = [
+            f"sum(abs(m{field.column}::HUGEINT))"
+            for field in self.rows.rollup.fields
+            if field.function == "avg"
+        ]
+        return (
+            f"SELECT {f'greatest({listed(*sums)})' if sums else 'NULL'}"
+            f" FROM {derived(self.rows.query.sql, [*keys, *partials])}"
+        )
+
+    @property
+    def encoded(self) -> list[tuple[int, Encode]]:
+        """Which of the states are given as `raw_sql` does, and what makes bytes of them."""
+        return [
+            (place, encode)
+            for place, encode in enumerate(each for field in self.fields for each in field.encodes)
+            if encode is not None
+        ]
 
 
 def _field(field: RollupField, types: Sequence[str]) -> _Field:
     if field.function == "group":
-        return _Field((json_sql(f"g{field.column}", field.type),), _itself)
+        return _Field((json_sql(f"g{field.column}", field.type),))
     partial, own = f"m{field.column}", types[field.column]
     if field.function == "count":
-        return _Field((partial,), _itself)
+        return _Field((partial,))
     encoder = PartEncoder.of(KeyPart(own))
     if field.function in {"min", "max"}:
         text = json_sql(partial, field.type)
-        return _Field((encoder.raw_sql(partial), text), _extreme(encoder.encode_raw))
+        return _Field((encoder.raw_sql(partial), text), (encoder.encode_raw, None))
     if own in {"FLOAT", "DOUBLE"}:
         raise Unfit(f"a sum over {own} depends on the order in which it is added up")
     if field.function == "sum":
         if own != field.type and (own.startswith("DECIMAL") or field.type not in INTEGER_TYPES):
             raise Unfit(f"a sum of type {own} is not one of type {field.type}")
-        return _Field((encoder.raw_sql(partial),), _itself)
+        return _Field((encoder.raw_sql(partial),))
     if own not in INTEGER_TYPES:
         raise Unfit(f"an average over {own} depends on how it is rounded")
-    return _Field((partial, f"m{field.column + 1}"), _average)
+    return _Field((partial, f"m{field.column + 1}"), (None, None))
 
 
-def _itself(value: Any) -> State:  # noqa: ANN401 - whatever the query gives
-    return value
-
-
-def _extreme(encode: Encode) -> Callable[..., State]:
-    def state(raw: Raw, text: str) -> State:
-        return None if raw is None else (encode(raw), text)
-
-    return state
-
-
-def _average(total: int | None, count: int) -> State:
-    if total is not None and abs(total) >= EXACT_SUM:
-        raise Unfit(f"an average of numbers whose sum is {total} depends on how it is rounded")
-    return total, count
+def _require_exact(engine: DuckDBEngine, averaged_sql: str) -> None:
+    [total] = engine.cursor().execute(averaged_sql).fetchone() or (None,)
+    if total is not None and total >= EXACT_SUM:
+        raise Unfit(f"an average of numbers that add up to {total} depends on how it is rounded")
 
 
 def key_encoder(encoders: Sequence[Encode]) -> Callable[[Sequence[Raw]], bytes]:
