@@ -12,7 +12,7 @@ from headrace.base.tables import Cell, Column, DataFile, Schema, Version
 from headrace.engines.duckdb import DuckDBEngine, described
 from headrace.engines.text_rows import json_row_sql
 from headrace.observe.events import CopyFinished, Event
-from headrace.pipeline.run.keyed_copies import CopyBuilder, missing_copies
+from headrace.pipeline.run.keyed_copies import CopyBuilder
 from headrace.serve.keyed import KeyedReader
 from headrace.store.keyed_copies import Item, Meta, shared_copy
 from headrace.store.keyed_folder import Copy
@@ -95,7 +95,7 @@ class Shelf:
         builder = CopyBuilder(
             self.store, self.engine, snapshot, before, limit_bytes, largest_change
         )
-        builder.build_all(missing_copies(self.store, snapshot, limit_bytes), self._observe)
+        builder.build_all(self.store.keyed.missing(snapshot, limit_bytes), self._observe)
 
     def copy(self, snapshot: Snapshot) -> Copy:
         """The copy of a snapshot's only endpoint."""

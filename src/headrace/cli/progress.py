@@ -169,9 +169,9 @@ def _copy_line(copy: CopyFinished) -> str:
     if copy.outcome == "built":
         figures = f"{counted(copy.rows, 'row')}, {size(copy.size_bytes)}, {duration(copy.seconds)}"
         return f"{good('✓')} keyed copy for {copy.endpoint}: {figures}"
-    again = "; the next run tries again" if copy.outcome == "failed" else ""
+    until = ", until a run has one" if copy.outcome == "failed" else ""
     why = f"no keyed copy for {copy.endpoint}: {indented(copy.message)}"
-    return f"{warned('!')} {why}{again}; it is answered from the table's own files"
+    return f"{warned('!')} {why}; answered from data files instead{until}"
 
 
 def _retry_line(step: StepRetried, columns: int) -> str:

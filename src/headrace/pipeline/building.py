@@ -19,7 +19,7 @@ from headrace.pipeline.plan.plans import Plan
 from headrace.pipeline.plan.reviewing import require_accepted
 from headrace.pipeline.plan.versions import volume_results
 from headrace.pipeline.run.importing import project_modules
-from headrace.pipeline.run.keyed_copies import CopyBuilder, missing_copies
+from headrace.pipeline.run.keyed_copies import CopyBuilder
 from headrace.pipeline.run.outcomes import Built, CheckOutcome
 from headrace.pipeline.run.pace import Pace
 from headrace.pipeline.run.running import run_plan
@@ -76,11 +76,41 @@ def build(
     """
     require_accepted(plan.changes, accepted)
     if plan.nothing_to_do and not plan.deferred:
+        make_copies(workspace, plan.before, plan.before, observe)
         return BuildReport("", "unchanged", plan.parent)
     run = f"{workspace.store.clock.now():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     path = workspace.store.records_path
     with workspace.store.hold(), closing(Records.open(path)) as records:
         return _Build(workspace, plan, observe, run, records, accepted, pace or Pace()).execute()
+
+
+def make_copies(
+    workspace: Workspace, snapshot: Snapshot, before: Snapshot, observe: Observer
+) -> None:
+    """Make the keyed copies that a snapshot is answered from; without them it is answered, too.
+
+    Args:
+        workspace: the project and its store.
+        snapshot: the one to make them for.
+        before: one that has copies already, to start from.
+        observe: receives how each of them went.
+    """
+    limit_bytes = workspace.project.settings.copy_limit_bytes
+    missing = workspace.store.keyed.missing(snapshot, limit_bytes)
+    if not missing:
+        return
+    with workspace.store.hold(), closing(_engine(workspace)) as engine:
+        builder = CopyBuilder(workspace.store, engine, snapshot, before, limit_bytes)
+        builder.build_all(missing, observe)
+
+
+def _engine(workspace: Workspace) -> DuckDBEngine:
+    settings = workspace.project.settings
+    return DuckDBEngine(
+        threads=settings.threads,
+        memory_limit=settings.memory_limit,
+        spill=workspace.store.root / "staging",
+    )
 
 
 @dataclass
@@ -125,20 +155,15 @@ class _Build:
 
     def _build(self) -> Built:
         store = self.workspace.store
-        with closing(self._engine()) as engine, project_modules(self.workspace.project.root):
+        with (
+            closing(_engine(self.workspace)) as engine,
+            project_modules(self.workspace.project.root),
+        ):
             built = run_plan(self.plan, store, engine, self.observe, self.pace)
             while self._goes_on(built):
                 self.plan = self._plan_again(built)
                 built = built.then(run_plan(self.plan, store, engine, self.observe, self.pace))
         return built
-
-    def _engine(self) -> DuckDBEngine:
-        settings = self.workspace.project.settings
-        return DuckDBEngine(
-            threads=settings.threads,
-            memory_limit=settings.memory_limit,
-            spill=self.workspace.store.root / "staging",
-        )
 
     def _goes_on(self, built: Built) -> bool:
         """Whether it is known by now what could not be planned before.
@@ -183,7 +208,7 @@ class _Build:
         )
         parent = plan.parent.number if plan.parent else None
         reason = _reason(plan, built)
-        self._make_copies(snapshot)
+        make_copies(self.workspace, snapshot, plan.before, self.observe)
         try:
             for text in plan.modules.values():
                 store.put_object(text)
@@ -193,18 +218,6 @@ class _Build:
         except StoreError as exc:
             return plan.parent, (str(exc),)
         return ref, ()
-
-    def _make_copies(self, snapshot: Snapshot) -> None:
-        """Make the keyed copies that the snapshot is answered from; none of them has to be."""
-        limit_bytes = self.workspace.project.settings.copy_limit_bytes
-        missing = missing_copies(self.workspace.store, snapshot, limit_bytes)
-        if not missing:
-            return
-        with closing(self._engine()) as engine:
-            store, before = self.workspace.store, self.plan.before
-            CopyBuilder(store, engine, snapshot, before, limit_bytes).build_all(
-                missing, self.observe
-            )
 
     def _finish(self, report: BuildReport, seconds: float) -> None:
         number = report.snapshot.number if report.snapshot else 0

@@ -45,6 +45,24 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class MissingCopy:
+    """A copy that is to be made, and the contracts that share it."""
+
+    address: str
+    contracts: tuple[EndpointContract, ...]
+
+    @property
+    def contract(self) -> EndpointContract:
+        """One of them."""
+        return self.contracts[0]
+
+    @property
+    def endpoint(self) -> str:
+        """Their names."""
+        return ", ".join(dict.fromkeys(each.name for each in self.contracts))
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """What lies beside a copy: its figures, or why there is none."""
 
@@ -108,6 +126,24 @@ class KeyedFolder:
             return None
         return Copy(path, record.rows, record.size_bytes)
 
+    def missing(self, snapshot: Snapshot, limit_bytes: int) -> list[MissingCopy]:
+        """The copies that a snapshot's endpoints ask for, and that nobody has tried to make.
+
+        One that was larger than another limit is tried again. With a limit of 0 there are none.
+        """
+        if not limit_bytes:
+            return []
+        versions = version_addresses(snapshot)
+        sharing: dict[str, list[EndpointContract]] = {}
+        for contract in snapshot.manifest.endpoints:
+            if contract.keyed is not None:
+                sharing.setdefault(copy_address(contract, versions), []).append(contract)
+        return [
+            MissingCopy(address, tuple(contracts))
+            for address, contracts in sharing.items()
+            if self._is_missing(address, limit_bytes)
+        ]
+
     def staged(self) -> Path:
         """A new name in the staging folder, to write a copy to."""
         return self.writer.temporary(COPY_ENDING)
@@ -123,6 +159,12 @@ class KeyedFolder:
     def refuse(self, address: str, refusal: Refusal) -> None:
         """Record durably why there is no copy of that name."""
         self._record(address, Record(refusal=refusal))
+
+    def _is_missing(self, address: str, limit_bytes: int) -> bool:
+        found = self.find(address)
+        if isinstance(found, Refusal):
+            return 0 < found.limit_bytes < limit_bytes
+        return found is None
 
     def _record(self, address: str, record: Record) -> None:
         self.writer.put(

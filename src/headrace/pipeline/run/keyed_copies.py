@@ -35,59 +35,15 @@ from headrace.store.keyed_copies import (
 )
 from headrace.store.keyed_folder import (
     Copy,
+    MissingCopy,
     Refusal,
-    copy_address,
     copy_recipe,
-    version_addresses,
 )
 from headrace.store.snapshots import EndpointContract, Snapshot
 from headrace.store.store import Store
 
 # A row that is changed costs some ten times one that is appended; a file is copied in no time.
 LARGEST_CHANGE = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class NewCopy:
-    """A copy that is to be made, and the contracts that share it."""
-
-    address: str
-    contracts: tuple[EndpointContract, ...]
-
-    @property
-    def contract(self) -> EndpointContract:
-        """One of them."""
-        return self.contracts[0]
-
-    @property
-    def endpoint(self) -> str:
-        """Their names."""
-        return ", ".join(dict.fromkeys(each.name for each in self.contracts))
-
-
-def missing_copies(store: Store, snapshot: Snapshot, limit_bytes: int) -> list[NewCopy]:
-    """The copies that a snapshot's endpoints ask for, and that nobody has tried to make.
-
-    One that was larger than another limit is tried again. With a limit of 0 there are none.
-    """
-    if not limit_bytes:
-        return []
-    versions = version_addresses(snapshot)
-    sharing: dict[str, list[EndpointContract]] = {}
-    for contract in snapshot.manifest.endpoints:
-        if contract.keyed is not None:
-            sharing.setdefault(copy_address(contract, versions), []).append(contract)
-    return [
-        NewCopy(address, tuple(contracts))
-        for address, contracts in sharing.items()
-        if _is_missing(store.keyed.find(address), limit_bytes)
-    ]
-
-
-def _is_missing(found: Copy | Refusal | None, limit_bytes: int) -> bool:
-    if isinstance(found, Refusal):
-        return 0 < found.limit_bytes < limit_bytes
-    return found is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +63,7 @@ class CopyBuilder:
     limit_bytes: int
     largest_change: float = LARGEST_CHANGE
 
-    def build_all(self, copies: Iterable[NewCopy], observe: Observer) -> None:
+    def build_all(self, copies: Iterable[MissingCopy], observe: Observer) -> None:
         """Make copies one after the other. Ctrl-C ends the one that is being made."""
         tasks = [
             Task(copy.address, frozenset(), partial(self._report, copy, observe), _nothing)
@@ -115,7 +71,7 @@ class CopyBuilder:
         ]
         run_tasks(tasks, 1, self.engine.interrupt)
 
-    def _report(self, new: NewCopy, observe: Observer) -> bool:
+    def _report(self, new: MissingCopy, observe: Observer) -> bool:
         started = time.monotonic()
         try:
             made = self._build(new)
@@ -129,7 +85,7 @@ class CopyBuilder:
         observe(replace(event, seconds=time.monotonic() - started))
         return True
 
-    def _build(self, new: NewCopy) -> Copy:
+    def _build(self, new: MissingCopy) -> Copy:
         staged = self.store.keyed.staged()
         try:
             rows = self._write(new.contract, staged)
