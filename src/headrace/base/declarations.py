@@ -329,6 +329,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     deadline_seconds: float = 10.0
+    copy_limit_bytes: int = 4_000_000_000
 
 
 @dataclass(frozen=True, slots=True)

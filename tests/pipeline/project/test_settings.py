@@ -22,9 +22,10 @@ def test_every_setting_is_read(load: Load) -> None:
         '[run]\nenvironment = "dev"\nthreads = 2\nmemory_limit = "4GB"\nworkers = 3\n'
         "retries = 5\nretry_wait_seconds = 0.5\n"
         '[serve]\nhost = "0.0.0.0"\nport = 80\ndeadline_seconds = 2.5\n'
+        'copy_limit = "1.5 GB"\n'
     )
     assert load({"headrace.toml": text}).settings == Settings(
-        "shop", Path("/srv/shop"), "dev", 2, "4GB", 3, 5, 0.5, "0.0.0.0", 80, 2.5
+        "shop", Path("/srv/shop"), "dev", 2, "4GB", 3, 5, 0.5, "0.0.0.0", 80, 2.5, 1_500_000_000
     )
 
 
@@ -40,7 +41,7 @@ MISTAKES = [
         "[serve]\n\nprot = 1",
         (
             "4:1: `prot` is not a key here; expected one of `host`, `port`, "
-            "`deadline_seconds`; did you mean `port`?"
+            "`deadline_seconds`, `copy_limit`; did you mean `port`?"
         ),
     ),
     (
@@ -71,6 +72,10 @@ MISTAKES = [
         "[serve]\ndeadline_seconds = 0",
         "3:1: `deadline_seconds` is 0; expected a number of seconds above 0 and at most 86400",
     ),
+    (
+        "[serve]\ncopy_limit = 5",
+        "3:1: `copy_limit` is 5; expected a size with its unit, such as `4GB`",
+    ),
     ("[store]\npath = 2024-01-01", "3:1: `path` is 2024-01-01; expected a text"),
     ("[serve]\nhost = []", "3:1: `host` is a list; expected a text"),
     ("a = ", "2:5: this is not TOML: Invalid value"),
@@ -90,3 +95,12 @@ def test_a_project_needs_a_name(problems_of: ProblemsOf) -> None:
     assert problems_of({"headrace.toml": ""}) == (
         'headrace.toml:1: this project has no `name`; expected `name = "shop"`'
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "size_bytes"),
+    [("0B", 0), ("500 mb", 500_000_000), ("2GiB", 2 << 30), ("1.5kB", 1500), ("4TB", 4 * 10**12)],
+)
+def test_a_size_is_read_in_bytes(load: Load, written: str, size_bytes: int) -> None:
+    text = f'name = "shop"\nserve.copy_limit = "{written}"\n'
+    assert load({"headrace.toml": text}).settings.copy_limit_bytes == size_bytes

@@ -22,8 +22,12 @@ from headrace.pipeline.project.keys import (
 )
 
 SETTINGS_FILE = "headrace.toml"
+DEFAULT_COPY_LIMIT_BYTES = 4_000_000_000
 DEFAULT_STORE = ".headrace/store"
 _MEMORY = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?)?B", re.ASCII | re.IGNORECASE)
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])?(i)?B", re.ASCII | re.IGNORECASE)
+_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
 def environment(node: Node, problems: Problems) -> str | None:
@@ -39,6 +43,16 @@ def memory(node: Node, problems: Problems) -> str | None:
     if isinstance(node, Scalar) and _MEMORY.fullmatch(node.text.strip()):
         return node.text.strip()
     report(problems, node, "an amount with its unit, such as `4GB`")
+    return None
+
+
+def size_bytes(node: Node, problems: Problems) -> int | None:
+    """A size with its unit, in bytes."""
+    found = _SIZE.fullmatch(node.text.strip()) if isinstance(node, Scalar) else None
+    if found:
+        base = 1024 if found[3] else 1000
+        return int(float(found[1]) * base ** _POWERS[(found[2] or "").upper()])
+    report(problems, node, "a size with its unit, such as `4GB`")
     return None
 
 
@@ -78,7 +92,8 @@ RUN_KEYS = (ENVIRONMENT, THREADS, MEMORY_LIMIT, WORKERS, RETRIES, RETRY_WAIT_SEC
 HOST = Key("host", typed_text)
 PORT = Key("port", whole_number(0, 65_535))
 DEADLINE_SECONDS = Key("deadline_seconds", seconds)
-SERVE_KEYS = (HOST, PORT, DEADLINE_SECONDS)
+COPY_LIMIT = Key("copy_limit", size_bytes)
+SERVE_KEYS = (HOST, PORT, DEADLINE_SECONDS, COPY_LIMIT)
 
 
 def read_settings(root: Path, text: str, problems: Problems) -> Settings:
@@ -99,6 +114,7 @@ def read_settings(root: Path, text: str, problems: Problems) -> Settings:
         host=serve.get(HOST, "127.0.0.1"),
         port=serve.get(PORT, 8000),
         deadline_seconds=serve.get(DEADLINE_SECONDS, 10.0),
+        copy_limit_bytes=serve.get(COPY_LIMIT, DEFAULT_COPY_LIMIT_BYTES),
     )
 
 
