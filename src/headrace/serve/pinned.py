@@ -72,7 +72,7 @@ class Pinned:
         reader = SnapshotReader(ref, snapshot, connection)
         # Its rows may be replaced: no answer is kept.
         kit = replace(kit, cache=AnswerCache(0))
-        self._edition: Edition | None = Edition.prepare(kit, unpublished, reader, _NoLease())
+        self._edition: Edition | None = Edition.prepare(kit, unpublished, reader, _NoLease(), {})
 
     @property
     def number(self) -> int:
