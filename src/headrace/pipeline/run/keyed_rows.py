@@ -9,7 +9,8 @@ from typing import Any
 from headrace.base.tables import Schema
 from headrace.base.types import INTEGER_TYPES
 from headrace.engines.duckdb import DuckDBEngine, described
-from headrace.engines.text_rows import json_object_sql, json_sql
+from headrace.engines.json_values import JsonValues
+from headrace.engines.text_rows import Field, json_object_sql, json_value_sql
 from headrace.store.keyed_copies import Item, hashed
 from headrace.store.ordered_keys import Encode, PartEncoder, Raw
 from headrace.store.rollups import EXACT_SUM, States
@@ -52,7 +53,7 @@ class KeyedRows:
         fields = numbered("f", self.columns)
         raws = raws_sql(self.encoders, keys)
         named = [
-            (field, column.name, column.type)
+            Field(field, column.name, column.type)
             for field, column in zip(fields, self.columns, strict=True)
         ]
         # A hash that no version of DuckDB changes: a later one goes on with the same copy.
@@ -60,7 +61,7 @@ class KeyedRows:
         numbers = numbered("r", raws)
         return (
             f"SELECT {listed(*numbers, f'{row_hash} AS h', 'encode(j)')} FROM (SELECT"
-            f" {listed(*raws, f'{json_object_sql(named)} AS j')}"
+            f" {listed(*raws, f'{json_object_sql(named, JsonValues())} AS j')}"
             f" FROM {derived(self.query.sql, [*keys, *fields])})"
             f" ORDER BY {listed(*orders(self.encoders, numbers), 'h')}"
         )
@@ -170,13 +171,13 @@ class _Partials:
 
 def _field(field: RollupField, types: Sequence[str]) -> _Field:
     if field.function == "group":
-        return _Field((json_sql(f"g{field.column}", field.type),))
+        return _Field((_value_sql(f"g{field.column}", field.type),))
     partial, own = f"m{field.column}", types[field.column]
     if field.function == "count":
         return _Field((partial,))
     encoder = PartEncoder.of(KeyPart(own))
     if field.function in {"min", "max"}:
-        text = json_sql(partial, field.type)
+        text = _value_sql(partial, field.type)
         return _Field((encoder.raw_sql(partial), text), (encoder.encode_raw, None))
     if own in {"FLOAT", "DOUBLE"}:
         raise Unfit(f"a sum over {own} depends on the order in which it is added up")
@@ -237,3 +238,8 @@ def _fetched(engine: DuckDBEngine, sql: str) -> Iterator[tuple[Any, ...]]:
     cursor = engine.cursor().execute(sql)
     while rows := cursor.fetchmany(_ROWS_AT_ONCE):
         yield from rows
+
+
+def _value_sql(expression: str, type_name: str) -> str:
+    """An expression that gives a value as JSON."""
+    return json_value_sql(Field(expression, "", type_name), JsonValues())
