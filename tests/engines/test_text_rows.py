@@ -404,5 +404,5 @@ def test_csv_gives_every_text_back(
 
 
 def test_a_csv_header_has_the_names() -> None:
-    assert csv_header(["a", "b c", 'd"', "=e"], guard=True) == "a,b c,\"d\"\"\",'=e"
+    assert csv_header(["a", "b c", 'd"', "=e"], guard=True) == 'a,b c,"d""",\'=e'
     assert csv_header(["=e"], guard=False) == "=e"

@@ -8,13 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-import duckdb
 import msgspec
 from fastapi import FastAPI
 
 from headrace.serve.answers import Headers
 from headrace.serve.asked import Asked, Request
-from headrace.serve.columnar import SnapshotReader
 from headrace.serve.counting import Calls
 from headrace.serve.dependencies import SnapshotView
 from headrace.serve.endpoints import CompiledEndpoint
@@ -23,6 +21,7 @@ from headrace.serve.kit import Kit
 from headrace.serve.openapi import openapi
 from headrace.serve.parameters import every_request
 from headrace.serve.problems import Refused
+from headrace.serve.queries import QueryFailed, Reader
 from headrace.serve.routes import Routes
 from headrace.serve.user_routers import CodeStore, UserCode, load_user_code
 from headrace.serve.versions import Notice
@@ -67,8 +66,8 @@ class Edition:
     """
 
     ref: Ref
-    reader: SnapshotReader
-    view: SnapshotView
+    reader: Reader
+    view: SnapshotView | None
     endpoints: Mapping[str, CompiledEndpoint]
     routes: Routes[Served]
     openapi: bytes
@@ -88,7 +87,7 @@ class Edition:
         """
         lease = store.pin(ref, holder="serve")
         try:
-            reader = SnapshotReader.open(store, ref, kit.settings)
+            reader = kit.readers.open(store, ref)
             try:
                 edition = cls.prepare(kit, store, reader, lease)
                 edition.fill(kit)
@@ -112,7 +111,7 @@ class Edition:
             if time.monotonic() >= until:
                 break
             # What cannot be answered now is answered, or refused, when somebody asks.
-            with suppress(Refused, duckdb.Error):
+            with suppress(Refused, QueryFailed):
                 if (endpoint := self.endpoints.get(path)) is not None:
                     endpoint.fill(endpoint.asked(request))
 
@@ -135,7 +134,7 @@ class Edition:
         self.lease.release()
 
     @classmethod
-    def prepare(cls, kit: Kit, code: CodeStore, reader: SnapshotReader, lease: Pin) -> Edition:
+    def prepare(cls, kit: Kit, code: CodeStore, reader: Reader, lease: Pin) -> Edition:
         """Bind every query of an open snapshot's contract, import the user's code.
 
         Raises:
@@ -156,6 +155,9 @@ class Edition:
             )
             for each in endpoints
         )
+        view = None
+        if any(module.router for module in manifest.modules):
+            view = SnapshotView(reader.local(), kit.settings.deadline_seconds)
         user_code = load_user_code(code, manifest)
         document: Mapping[str, object] = openapi(
             manifest, str(reader.ref.number), kit.formats, user_code.application
@@ -163,7 +165,7 @@ class Edition:
         return cls(
             ref=reader.ref,
             reader=reader,
-            view=SnapshotView(reader, kit.settings.deadline_seconds),
+            view=view,
             endpoints={each.contract.path: each for each in endpoints},
             routes=routes,
             openapi=msgspec.json.encode(document),
