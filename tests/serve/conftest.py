@@ -34,7 +34,8 @@ def serve(shop: Shop) -> Iterator[Serve]:
     clients: list[Client] = []
 
     def opened(**settings: object) -> Client:
-        service = create_app(shop.store, "prod", ServeSettings(**settings))  # type: ignore[arg-type]  # a test's shorthand
+        given = {"query_processes": False} | settings
+        service = create_app(shop.store, "prod", ServeSettings(**given))  # type: ignore[arg-type]  # a test's shorthand
         service.refresh()
         clients.append(Client(service))
         return clients[-1]

@@ -118,13 +118,13 @@ SLOW = endpoint(
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
     """Every query that is run, noted on the way."""
     noted: list[Asked] = []
-    body = CompiledEndpoint._body
+    stream = CompiledEndpoint._stream
 
     def noting(self: CompiledEndpoint, asked: Asked) -> object:
         noted.append(asked)
-        return body(self, asked)
+        return stream(self, asked)
 
-    monkeypatch.setattr(CompiledEndpoint, "_body", noting)
+    monkeypatch.setattr(CompiledEndpoint, "_stream", noting)
     return noted
 
 

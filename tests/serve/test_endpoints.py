@@ -13,7 +13,7 @@ import pytest
 
 from headrace.base.clock import SetClock
 from headrace.base.tables import Column
-from headrace.serve.columnar import RowStream
+from headrace.serve.columnar import PieceStream
 from headrace.serve.endpoints import matches
 from headrace.store.snapshots import Parameter
 from tests.serve.conftest import Serve
@@ -123,7 +123,7 @@ def test_a_304_runs_no_query(shop: Shop, serve: Serve, monkeypatch: pytest.Monke
     def never(*args: object) -> Any:
         raise AssertionError("a query ran")
 
-    monkeypatch.setattr(RowStream, "rows", never)
+    monkeypatch.setattr(PieceStream, "next", never)
     response = client.get("/sales", {"If-None-Match": tag})
     assert (response.status_code, response.content) == (304, b"")
     assert response.headers["etag"] == tag

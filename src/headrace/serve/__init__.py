@@ -1,7 +1,26 @@
 """Answers HTTP requests from published snapshots, and reads nothing else."""
 
-from headrace.serve.app import Service, create_app
-from headrace.serve.dependencies import SnapshotDep, SnapshotView
-from headrace.serve.settings import ServeSettings
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headrace.serve.app import Service, create_app
+    from headrace.serve.dependencies import SnapshotDep, SnapshotView
+    from headrace.serve.settings import ServeSettings
 
 __all__ = ["ServeSettings", "Service", "SnapshotDep", "SnapshotView", "create_app"]
+
+_HOMES = {
+    "ServeSettings": "settings",
+    "Service": "app",
+    "SnapshotDep": "dependencies",
+    "SnapshotView": "dependencies",
+    "create_app": "app",
+}
+
+
+def __getattr__(name: str) -> object:
+    # Only what is asked for: a query process needs no web framework, nor does `headrace query`.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -67,6 +67,7 @@ class Service:
         self.settings = kit.settings
         self.draining = False
         self._workers = kit.workers
+        self._readers = kit.readers
         self._formats = kit.formats
         self._watcher = watcher
         self._counts = kit.counts
@@ -105,6 +106,7 @@ class Service:
         """Stop following the environment, record the calls, and give everything back."""
         self._watcher.close()
         self._workers.close()
+        self._readers.close()
         self._counts.close()
 
     # The lifespan

@@ -8,8 +8,9 @@ query can change that.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -27,27 +28,54 @@ from headrace.store.store import Store
 Row: TypeAlias = "tuple[object, ...]"
 
 
+class Cursors:
+    """The connections to one instance, each used again and again; from any thread."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """`connection` is closed with this."""
+        self._connection = connection
+        self._idle: list[duckdb.DuckDBPyConnection] = []
+
+    def take(self) -> duckdb.DuckDBPyConnection:
+        """A connection, to be given back, or closed."""
+        # `pop` and `append` of a list are atomic: asking first whether there is one would not be.
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self.new()
+
+    def give_back(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Take back a connection on which nothing is open."""
+        self._idle.append(cursor)
+
+    def new(self) -> duckdb.DuckDBPyConnection:
+        """A new connection, for the caller to close."""
+        return self._connection.cursor()
+
+    def close(self) -> None:
+        """Close the instance; nothing may be running."""
+        self._connection.close()
+
+
 class _Stream:
     """What one query gives, in pieces; nothing runs before the first piece is asked for.
 
     One thread at a time asks for pieces; `interrupt` and `close` may come from any other.
     """
 
-    def __init__(
-        self,
-        cursor: duckdb.DuckDBPyConnection,
-        give_back: Callable[[duckdb.DuckDBPyConnection], None],
-    ) -> None:
+    def __init__(self, cursors: Cursors) -> None:
         """Use a method of `SnapshotReader`."""
-        self._cursor = cursor
-        self._give_back = give_back
+        self._cursors = cursors
+        self._cursor = cursors.take()
         self._busy = threading.Lock()
         self._state: Literal["new", "open", "ended", "closed"] = "new"
         self._closing = False
 
     def interrupt(self) -> None:
         """Make the running piece fail soon."""
-        self._cursor.interrupt()
+        # It may have ended just now, and been closed.
+        with suppress(duckdb.ConnectionException):
+            self._cursor.interrupt()
 
     def close(self) -> None:
         """Give back what the query holds: now, or as soon as the running piece has ended."""
@@ -70,7 +98,7 @@ class _Stream:
 
     def _close(self) -> None:
         if self._state in ("new", "ended"):
-            self._give_back(self._cursor)
+            self._cursors.give_back(self._cursor)
         elif self._state == "open":
             # A query that has not ended would go on holding its memory in an idle cursor.
             self._cursor.close()
@@ -82,13 +110,12 @@ class RowStream(_Stream):
 
     def __init__(
         self,
-        cursor: duckdb.DuckDBPyConnection,
-        give_back: Callable[[duckdb.DuckDBPyConnection], None],
+        cursors: Cursors,
         sql: str | duckdb.Statement,
         parameters: Mapping[str, object],
     ) -> None:
         """Use `SnapshotReader.query`."""
-        super().__init__(cursor, give_back)
+        super().__init__(cursors)
         self._sql = sql
         self._parameters = dict(parameters)
 
@@ -120,13 +147,15 @@ class PieceStream(_Stream):
 
     def __init__(
         self,
-        cursor: duckdb.DuckDBPyConnection,
-        give_back: Callable[[duckdb.DuckDBPyConnection], None],
-        made: Generator[bytes],
+        cursors: Cursors,
+        sql: str,
+        parameters: Mapping[str, object],
+        columns: Schema,
+        form: Form,
     ) -> None:
         """Use `SnapshotReader.pieces`."""
-        super().__init__(cursor, give_back)
-        self._made = made
+        super().__init__(cursors)
+        self._made = pieces(self._cursor, sql, parameters, columns, form)
         self._ahead = b""
 
     def next(self) -> tuple[bytes, bool]:
@@ -136,6 +165,8 @@ class PieceStream(_Stream):
             duckdb.Error: the query failed, or was interrupted, or the stream is closed.
         """
         with self._running():
+            if self._state == "closed":
+                raise duckdb.InterruptException("the query is closed")
             if self._state == "new":
                 self._state = "open"
                 self._ahead = next(self._made, b"")
@@ -159,8 +190,7 @@ class SnapshotReader:
         """Use `open`."""
         self.ref = ref
         self.snapshot = snapshot
-        self._connection = connection
-        self._idle: list[duckdb.DuckDBPyConnection] = []
+        self.cursors = Cursors(connection)
 
     @classmethod
     def open(cls, store: Store, ref: Ref, settings: ServeSettings) -> SnapshotReader:
@@ -171,16 +201,9 @@ class SnapshotReader:
             duckdb.Error: a data file cannot be read.
         """
         snapshot = store.snapshot(ref)
-        # A result that spills would be written by whom nobody asked; memory is the limit.
-        connection = open_duckdb({"temp_directory": ""})
-        try:
-            _configure(connection, settings)
-            _attach(connection, snapshot, store.data_root, settings)
-            _lock(connection, store.data_root)
-        except BaseException:
-            connection.close()
-            raise
-        return cls(ref, snapshot, connection)
+        definitions = definitions_of(snapshot, store.data_root, settings.copy_bytes)
+        limits = Limits(settings.query_threads, settings.memory_limit)
+        return cls(ref, snapshot, open_instance(definitions, store.data_root, limits))
 
     def query(self, sql: str | duckdb.Statement, parameters: Mapping[str, object]) -> RowStream:
         """The rows of a SELECT; `close` the stream when done.
@@ -189,30 +212,21 @@ class SnapshotReader:
             sql: as text, or parsed once by `one_select` for any number of queries and threads.
             parameters: name -> value.
         """
-        return RowStream(self._take(), self._idle.append, sql, parameters)
+        return RowStream(self.cursors, sql, parameters)
 
     def pieces(
         self, sql: str, parameters: Mapping[str, object], columns: Schema, form: Form
     ) -> PieceStream:
         """The rows of a SELECT as an answer; see `headrace.serve.formats.pieces`."""
-        cursor = self._take()
-        made = pieces(cursor, sql, parameters, columns, form)
-        return PieceStream(cursor, self._idle.append, made)
+        return PieceStream(self.cursors, sql, parameters, columns, form)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A new connection to the instance, for the caller to close."""
-        return self._connection.cursor()
+        return self.cursors.new()
 
     def close(self) -> None:
         """Close the instance; nothing may be running."""
-        self._connection.close()
-
-    def _take(self) -> duckdb.DuckDBPyConnection:
-        # `pop` and `append` of a list are atomic: asking first whether there is one would not be.
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return self._connection.cursor()
+        self.cursors.close()
 
 
 def require_one_select(sql: str) -> frozenset[str]:
@@ -243,31 +257,70 @@ def one_select(sql: str) -> duckdb.Statement:
     return statements[0]
 
 
-def _configure(connection: duckdb.DuckDBPyConnection, settings: ServeSettings) -> None:
-    connection.execute(f"SET threads={settings.query_threads:d}")
-    # Data files never change, so what was read of a footer stays true.
-    connection.execute("SET parquet_metadata_cache=true")
-    if settings.memory_limit:
-        connection.execute("SET memory_limit=$limit", {"limit": settings.memory_limit})
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an instance may use: `memory_limit` as DuckDB writes it, "" for its default."""
+
+    query_threads: int
+    memory_limit: str
 
 
-def _attach(
-    connection: duckdb.DuckDBPyConnection,
-    snapshot: Snapshot,
-    data_root: Path,
-    settings: ServeSettings,
-) -> None:
-    """Make every table readable: the smallest ones as copies in memory, the others as views.
+def open_instance(
+    definitions: Iterable[str], data_root: Path, limits: Limits
+) -> duckdb.DuckDBPyConnection:
+    """A DuckDB with a snapshot's tables, locked: it reads the data folder and nothing else.
+
+    Args:
+        definitions: see `definitions_of`.
+        data_root: the folder of data files.
+        limits: of all queries of the instance together.
+
+    Raises:
+        duckdb.Error: a data file cannot be read.
+    """
+    # A result that spills would be written by whom nobody asked; memory is the limit.
+    connection = open_duckdb({"temp_directory": ""})
+    try:
+        _configure(connection, limits)
+        for definition in definitions:
+            connection.execute(definition)
+        _lock(connection, data_root)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def definitions_of(snapshot: Snapshot, data_root: Path, copy_bytes: int) -> tuple[str, ...]:
+    """What makes every table readable: the smallest ones as copies in memory, others as views.
 
     A query of a few rows took 1.1 ms of CPU over a copy, 1.9 ms over a file.
+
+    Args:
+        snapshot: whose tables.
+        data_root: the folder of data files.
+        copy_bytes: of the data files whose tables are copied.
+
+    Raises:
+        CorruptObject: a data file is missing, or of another size than was published.
     """
-    left_bytes = settings.copy_bytes
+    definitions: list[str] = []
+    left_bytes = copy_bytes
     for version in sorted(snapshot.tables.values(), key=lambda each: each.size_bytes):
         _require_files(version, data_root)
         left_bytes -= version.size_bytes
         kind = "VIEW" if left_bytes < 0 else "TABLE"
         select = version_sql(version, data_root)
-        connection.execute(f"CREATE {kind} {quote(version.table)} AS {select}")
+        definitions.append(f"CREATE {kind} {quote(version.table)} AS {select}")
+    return tuple(definitions)
+
+
+def _configure(connection: duckdb.DuckDBPyConnection, limits: Limits) -> None:
+    connection.execute(f"SET threads={limits.query_threads:d}")
+    # Data files never change, so what was read of a footer stays true.
+    connection.execute("SET parquet_metadata_cache=true")
+    if limits.memory_limit:
+        connection.execute("SET memory_limit=$limit", {"limit": limits.memory_limit})
 
 
 def _lock(connection: duckdb.DuckDBPyConnection, data_root: Path) -> None:

@@ -9,14 +9,12 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-import duckdb
 import msgspec
 from fastapi import FastAPI
 
 from headrace.base.errors import StoreError
 from headrace.serve.answers import Headers
 from headrace.serve.asked import Asked, Request
-from headrace.serve.columnar import SnapshotReader
 from headrace.serve.counting import Calls
 from headrace.serve.dependencies import SnapshotView
 from headrace.serve.endpoints import CompiledEndpoint
@@ -26,6 +24,7 @@ from headrace.serve.kit import Kit
 from headrace.serve.openapi import openapi
 from headrace.serve.parameters import every_request
 from headrace.serve.problems import Refused
+from headrace.serve.queries import QueryFailed, Reader
 from headrace.serve.routes import Routes
 from headrace.serve.user_routers import CodeStore, UserCode, load_user_code
 from headrace.serve.versions import Notice
@@ -73,8 +72,8 @@ class Edition:
     """
 
     ref: Ref
-    reader: SnapshotReader
-    view: SnapshotView
+    reader: Reader
+    view: SnapshotView | None
     endpoints: Mapping[str, CompiledEndpoint]
     routes: Routes[Served]
     openapi: bytes
@@ -96,7 +95,7 @@ class Edition:
         lease = store.pin(ref, holder="serve")
         try:
             with ExitStack() as opened:
-                reader = SnapshotReader.open(store, ref, kit.settings)
+                reader = kit.readers.open(store, ref)
                 opened.callback(reader.close)
                 keyed = _keyed_readers(store, reader.snapshot)
                 for each in keyed.values():
@@ -121,7 +120,7 @@ class Edition:
             if time.monotonic() >= until:
                 break
             # What cannot be answered now is answered, or refused, when somebody asks.
-            with suppress(Refused, duckdb.Error):
+            with suppress(Refused, QueryFailed):
                 if (endpoint := self.endpoints.get(path)) is not None:
                     endpoint.fill(endpoint.asked(request))
 
@@ -150,7 +149,7 @@ class Edition:
         cls,
         kit: Kit,
         code: CodeStore,
-        reader: SnapshotReader,
+        reader: Reader,
         lease: Pin,
         keyed: Mapping[str, KeyedReader],
     ) -> Edition:
@@ -183,6 +182,9 @@ class Edition:
             )
             for each in endpoints
         )
+        view = None
+        if any(module.router for module in manifest.modules):
+            view = SnapshotView(reader.local(), kit.settings.deadline_seconds)
         user_code = load_user_code(code, manifest)
         document: Mapping[str, object] = openapi(
             manifest, str(reader.ref.number), kit.formats, user_code.application
@@ -190,7 +192,7 @@ class Edition:
         return cls(
             ref=reader.ref,
             reader=reader,
-            view=SnapshotView(reader, kit.settings.deadline_seconds),
+            view=view,
             endpoints={each.contract.path: each for each in endpoints},
             routes=routes,
             openapi=msgspec.json.encode(document),

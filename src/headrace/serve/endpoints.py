@@ -11,19 +11,18 @@ from functools import partial
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
-import duckdb
-
 from headrace.base.clock import parse_time
 from headrace.base.errors import UsageError
 from headrace.base.hashing import address
 from headrace.serve.answers import Answer, Head, Piece
 from headrace.serve.asked import Asked, Request
 from headrace.serve.cache import Entry
-from headrace.serve.columnar import PieceStream, SnapshotReader, one_select, require_one_select
+from headrace.serve.columnar import require_one_select
 from headrace.serve.formats import Form, chosen_form
 from headrace.serve.kit import Kit
 from headrace.serve.parameters import LIMIT, OFFSET, ParameterReader, Values
 from headrace.serve.problems import Refused, internal, new_instance, problem, unavailable
+from headrace.serve.queries import QueryFailed, Reader, Stream, within
 from headrace.serve.workers import Busy, ClientGone, TooSlow
 from headrace.store.snapshots import EndpointContract, Snapshot
 
@@ -32,8 +31,6 @@ _LOG = logging.getLogger("headrace.serve")
 # Part of every ETag: to be raised whenever the same rows are written otherwise than before.
 _ENCODING = 3
 _SHARED_SECONDS = 24 * 3600.0
-# What DuckDB raises when a value does not fit the query: a bad pattern, a sum out of range.
-_REFUSALS = (duckdb.DataError, duckdb.InvalidInputException)
 _UNFIT = 422
 
 
@@ -66,7 +63,7 @@ class CompiledEndpoint:
     def __init__(
         self,
         contract: EndpointContract,
-        reader: SnapshotReader,
+        reader: Reader,
         kit: Kit,
         keyed: KeyedRows | None = None,
     ) -> None:
@@ -98,19 +95,14 @@ class CompiledEndpoint:
 
         Raises:
             UsageError: the query's columns are not those of the contract.
-            duckdb.Error: the query does not bind.
+            QueryFailed: the query does not bind.
         """
-        bind = one_select(f"SELECT * FROM ({self.contract.sql}\n) LIMIT 0")
-        stream = self._reader.query(bind, dict.fromkeys(self._used))
-        try:
-            stream.rows(1)
-            if stream.names() != self._names:
-                raise UsageError(
-                    f"endpoint {self.contract.name}: its query gives {stream.names()}; "
-                    f"expected {self._names}, as its contract says; run `headrace run`"
-                )
-        finally:
-            stream.close()
+        names = self._reader.fields(self.contract.sql, self._used)
+        if names != self._names:
+            raise UsageError(
+                f"endpoint {self.contract.name}: its query gives {names}; "
+                f"expected {self._names}, as its contract says; run `headrace run`"
+            )
 
     def asked(self, request: Request) -> Asked:
         """A request, read.
@@ -174,19 +166,17 @@ class CompiledEndpoint:
         """Have the answer in the cache before anybody asks for it; blocks.
 
         Raises:
-            duckdb.Error: the query failed, or was interrupted.
+            QueryFailed: the query failed, or took longer than the deadline.
         """
         if self.keyed is not None or self._cache.has(asked.tag):
             return
-        body, size_bytes, last = self._body(asked), 0, False
+        stream, size_bytes, last = self._stream(asked), 0, False
         pieces: list[bytes] = []
-        try:
+        with within(self._kit.settings.deadline_seconds, stream):
             while not last and size_bytes <= self._cache.largest_bytes:
-                piece, last = body.next()
+                piece, last = stream.next()
                 pieces.append(piece)
                 size_bytes += len(piece)
-        finally:
-            body.close()
         if last:
             self._cache.put(asked.tag, Entry(b"".join(pieces), asked))
 
@@ -200,27 +190,26 @@ class CompiledEndpoint:
         return self._whole(asked, body).answer()
 
     async def _run(self, asked: Asked, gone: Callable[[], Awaitable[None]]) -> Answer:
-        body = self._body(asked)
-        workers = self._kit.workers
-        more = partial(workers.run, body.next, body, gone)
+        stream = self._stream(asked)
+        more = partial(self._kit.workers.run, stream.next, stream, gone)
         try:
             piece, last = await more()
-        except (Busy, TooSlow, duckdb.Error) as exc:
-            body.close()
+        except (Busy, TooSlow, QueryFailed) as exc:
+            stream.close()
             raise Refused(self._refusal(exc, asked)) from exc
         except (ClientGone, asyncio.CancelledError):
-            body.close()
+            stream.close()
             raise
         if last:
             self._keep(asked, piece)
             return self._whole(asked, piece).answer()
         collected = _Collected(piece, self._cache.largest_bytes, partial(self._keep, asked))
         first = self._whole(asked, piece).answer()
-        return replace(first, more=collected.over(more), close=body.close)
+        return replace(first, more=collected.over(more), close=stream.close)
 
-    def _body(self, asked: Asked) -> PieceStream:
-        form, columns = asked.request.format, self.contract.columns
-        return self._reader.pieces(self._sql, self._bound(asked.values), columns, form)
+    def _stream(self, asked: Asked) -> Stream:
+        bound = self._bound(asked.values)
+        return self._reader.query(self._sql, bound, self.contract.columns, asked.request.format)
 
     def _keep(self, asked: Asked, body: bytes) -> None:
         self._cache.put(asked.tag, Entry(body, asked))
@@ -243,9 +232,12 @@ class CompiledEndpoint:
         if isinstance(exc, TooSlow):
             seconds = f"{self._kit.workers.deadline_seconds:g}"
             return unavailable(f"The query took longer than {seconds} s.", "deadline")
-        if isinstance(exc, duckdb.OutOfMemoryException):
+        kind = exc.kind if isinstance(exc, QueryFailed) else "failed"
+        if kind == "memory":
             return unavailable("The query needs more memory than there is.", "memory")
-        if isinstance(exc, _REFUSALS) and self.contract.parameters:
+        if kind in ("process", "interrupted"):
+            return unavailable("The query was ended before it had an answer.", "ended")
+        if kind == "values" and self.contract.parameters:
             self._cache.put(asked.tag, Entry(b"", asked, _UNFIT))
             return _unfit()
         instance = new_instance()

@@ -8,6 +8,9 @@ from headrace.base.clock import Clock
 from headrace.serve.cache import AnswerCache, Flights
 from headrace.serve.counting import AccessCounts
 from headrace.serve.formats import Formats, formats
+from headrace.serve.in_process import InProcess
+from headrace.serve.queries import Readers
+from headrace.serve.query_processes import QueryProcesses
 from headrace.serve.settings import ServeSettings
 from headrace.serve.workers import Workers
 
@@ -19,6 +22,7 @@ class Kit:
     clock: Clock
     settings: ServeSettings
     workers: Workers
+    readers: Readers
     formats: Formats
     counts: AccessCounts
     cache: AnswerCache
@@ -31,11 +35,13 @@ class Kit:
             threads=settings.workers,
             queue=settings.queue,
             deadline_seconds=settings.deadline_seconds,
+            calls_compute=not settings.query_processes,
         )
         return cls(
             clock,
             settings,
             workers,
+            QueryProcesses(settings) if settings.query_processes else InProcess(settings),
             formats(csv_formula_guard=settings.csv_formula_guard),
             counts or AccessCounts(None, "", settings.count_seconds),
             AnswerCache(settings.cache_bytes),

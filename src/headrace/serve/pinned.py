@@ -12,6 +12,7 @@ from headrace.base.tables import Version
 from headrace.serve.cache import AnswerCache
 from headrace.serve.columnar import SnapshotReader
 from headrace.serve.editions import Edition
+from headrace.serve.in_process import InProcessReader
 from headrace.serve.kit import Kit
 from headrace.store.snapshots import Manifest, Ref, Snapshot
 
@@ -69,7 +70,7 @@ class Pinned:
         """
         snapshot = Snapshot(dict(unpublished.versions), unpublished.manifest)
         ref = Ref(self.environment, 1, "", snapshot.content, _EPOCH, "in memory")
-        reader = SnapshotReader(ref, snapshot, connection)
+        reader = InProcessReader(SnapshotReader(ref, snapshot, connection))
         # Its rows may be replaced: no answer is kept.
         kit = replace(kit, cache=AnswerCache(0))
         self._edition: Edition | None = Edition.prepare(kit, unpublished, reader, _NoLease(), {})

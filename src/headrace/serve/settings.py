@@ -14,6 +14,8 @@ class ServeSettings:
         deadline_seconds: the longest that one piece of work of a query may take.
         workers: queries that run at the same time; 0 is one a core, and at least 2.
         queue: queries that may wait for a worker; one more is refused with 503.
+        query_processes: whether queries run in processes of their own, `workers` of them, which can
+            be limited and killed; else in threads of the server.
         query_threads: threads of one query. 1 gives the most answers a second and the same order
             of rows every time.
         memory_limit: of the queries together, as DuckDB writes it ("2GB"); "" is 80 % of the
@@ -36,6 +38,7 @@ class ServeSettings:
     deadline_seconds: float = 10.0
     workers: int = 0
     queue: int = 64
+    query_processes: bool = True
     query_threads: int = 1
     memory_limit: str = ""
     copy_bytes: int = 16 * 1024 * 1024

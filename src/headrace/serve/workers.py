@@ -42,18 +42,23 @@ class Work(Protocol):
 class Workers:
     """A pool of threads for queries."""
 
-    def __init__(self, *, threads: int, queue: int, deadline_seconds: float) -> None:
+    def __init__(
+        self, *, threads: int, queue: int, deadline_seconds: float, calls_compute: bool = True
+    ) -> None:
         """Start no thread yet.
 
         Args:
             threads: pieces of work at the same time; 0 is one a core, and at least 2.
             queue: pieces that may wait for a thread.
             deadline_seconds: the longest that a piece may wait and run.
+            calls_compute: whether a call does its work in its thread; else it waits for a process,
+                and some more may wait, each for the one that it has begun with.
         """
         self.deadline_seconds = deadline_seconds
         count = threads or max(2, os.cpu_count() or 1)
         self._room = threading.BoundedSemaphore(count + queue)
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="headrace-query")
+        most_threads = count if calls_compute else 2 * count
+        self._pool = ThreadPoolExecutor(most_threads, thread_name_prefix="headrace-query")
 
     async def run(
         self, call: Callable[[], Result], work: Work, gone: Callable[[], Awaitable[None]]
