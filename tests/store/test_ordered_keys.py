@@ -23,8 +23,8 @@ _FLOATS = ["1", "-1", "0", "'-0'", "'nan'", "'inf'", "'-inf'", "1e-30", "-1e30"]
 # Type -> SQL of some values.
 VALUES: dict[str, list[str]] = {
     "BOOLEAN": ["true", "false"],
-    **{each: ["1", "0", "5", "100", "127"] for each in INTEGER_TYPES if each[0] == "U"},
-    **{each: ["-128", "-1", "0", "5", "127"] for each in INTEGER_TYPES if each[0] != "U"},
+    **{each: ["1", "0", "5", "100", "127"] for each in sorted(INTEGER_TYPES) if each[0] == "U"},
+    **{each: ["-128", "-1", "0", "5", "127"] for each in sorted(INTEGER_TYPES) if each[0] != "U"},
     "DECIMAL(4,1)": ["-999.9", "0.1", "-0.1", "12.3"],
     "DECIMAL(9,3)": ["-999.9", "0.1", "-0.1", "12.3"],
     "DECIMAL(3,3)": ["-0.05", "0.05"],
