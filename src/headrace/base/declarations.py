@@ -314,7 +314,11 @@ class Router:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`headrace.toml`, with every default filled in. Paths are absolute."""
+    """`headrace.toml`, with every default filled in. Paths are absolute.
+
+    `redis` says where the address of a Redis is: `env:NAME`, `file:PATH`, or an address without a
+    password; "" for none.
+    """
 
     name: str
     store: Path
@@ -327,6 +331,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     deadline_seconds: float = 10.0
+    redis: str = ""
 
 
 @dataclass(frozen=True, slots=True)

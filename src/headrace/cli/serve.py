@@ -45,6 +45,8 @@ def command(
     settings = ServeSettings(
         deadline_seconds=opened.settings.deadline_seconds,
         memory_limit=opened.settings.memory_limit,
+        redis=opened.settings.redis,
+        project=opened.settings.name,
     )
     listening = Listening(
         host=opened.settings.host if host is None else host,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from headrace.base.clock import Clock
-from headrace.serve.cache import AnswerCache, Flights
+from headrace.serve.cache import AnswerCache, Flights, SecondLevel
 from headrace.serve.counting import AccessCounts
 from headrace.serve.formats import Formats, formats
 from headrace.serve.settings import ServeSettings
@@ -25,7 +25,13 @@ class Kit:
     flights: Flights = field(default_factory=Flights)
 
     @classmethod
-    def make(cls, clock: Clock, settings: ServeSettings, counts: AccessCounts | None = None) -> Kit:
+    def make(
+        cls,
+        clock: Clock,
+        settings: ServeSettings,
+        counts: AccessCounts | None = None,
+        second: SecondLevel | None = None,
+    ) -> Kit:
         """The kit of a service with these settings; without `counts` no call goes on record."""
         workers = Workers(
             threads=settings.workers,
@@ -38,5 +44,5 @@ class Kit:
             workers,
             formats(csv_formula_guard=settings.csv_formula_guard),
             counts or AccessCounts(None, "", settings.count_seconds),
-            AnswerCache(settings.cache_bytes),
+            AnswerCache(settings.cache_bytes, second),
         )

@@ -31,6 +31,9 @@ class ServeSettings:
             ASGI request; "asgi" answers the same as an ASGI application.
         max_url_bytes, max_header_bytes: a longer request is refused with 414 or 431.
         max_body_bytes: of a request to a user's router; a longer one is refused with 413.
+        redis: where the address of a Redis is that several processes share their answers by; see
+            `second_level`.
+        project: its name, part of the key of every answer in a Redis.
     """
 
     deadline_seconds: float = 10.0
@@ -50,6 +53,8 @@ class ServeSettings:
     max_url_bytes: int = 8 * 1024
     max_header_bytes: int = 16 * 1024
     max_body_bytes: int = 1024 * 1024
+    redis: str = ""
+    project: str = ""
 
 
 DEFAULT_SETTINGS = ServeSettings()

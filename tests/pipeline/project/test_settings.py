@@ -22,9 +22,10 @@ def test_every_setting_is_read(load: Load) -> None:
         '[run]\nenvironment = "dev"\nthreads = 2\nmemory_limit = "4GB"\nworkers = 3\n'
         "retries = 5\nretry_wait_seconds = 0.5\n"
         '[serve]\nhost = "0.0.0.0"\nport = 80\ndeadline_seconds = 2.5\n'
+        'redis = "env:REDIS_URL"\n'
     )
     assert load({"headrace.toml": text}).settings == Settings(
-        "shop", Path("/srv/shop"), "dev", 2, "4GB", 3, 5, 0.5, "0.0.0.0", 80, 2.5
+        "shop", Path("/srv/shop"), "dev", 2, "4GB", 3, 5, 0.5, "0.0.0.0", 80, 2.5, "env:REDIS_URL"
     )
 
 
@@ -40,7 +41,7 @@ MISTAKES = [
         "[serve]\n\nprot = 1",
         (
             "4:1: `prot` is not a key here; expected one of `host`, `port`, "
-            "`deadline_seconds`; did you mean `port`?"
+            "`deadline_seconds`, `redis`; did you mean `port`?"
         ),
     ),
     (
@@ -90,3 +91,31 @@ def test_a_project_needs_a_name(problems_of: ProblemsOf) -> None:
     assert problems_of({"headrace.toml": ""}) == (
         'headrace.toml:1: this project has no `name`; expected `name = "shop"`'
     )
+
+
+@pytest.mark.parametrize(
+    "redis",
+    [
+        "redis://:s3cret@db:6379/0",
+        "redis://db/0?password=s3cret",
+        "s3cret",
+        "http://s3cret",
+        "env:",
+        "env:$S3CRET",
+    ],
+)
+def test_a_password_has_no_place_in_the_settings_and_is_not_repeated(
+    problems_of: ProblemsOf, redis: str
+) -> None:
+    found = problems_of({"headrace.toml": f'name = "shop"\n[serve]\nredis = "{redis}"\n'})
+    assert found == (
+        "headrace.toml:3:1: `redis` is no reference to a Redis, or holds a password; expected"
+        " `env:NAME`, `file:PATH`, or an address without a password, such as"
+        ' `redis://localhost:6379/0`; write `redis = "env:REDIS_URL"` and put the address into'
+        " that environment variable"
+    )
+
+
+def test_a_file_with_an_address_is_found_from_anywhere(load: Load, tmp_path: Path) -> None:
+    text = 'name = "shop"\n[serve]\nredis = "file:secrets/redis"\n'
+    assert load({"headrace.toml": text}).settings.redis == f"file:{tmp_path}/secrets/redis"

@@ -23,6 +23,8 @@ from headrace.pipeline.project.keys import (
 
 SETTINGS_FILE = "headrace.toml"
 DEFAULT_STORE = ".headrace/store"
+# Neither `user:password@` nor `?password=`: this file is committed.
+_REDIS = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\n]+|(rediss?|unix)://[^@?\s]+", re.ASCII)
 _MEMORY = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?)?B", re.ASCII | re.IGNORECASE)
 
 
@@ -59,6 +61,24 @@ def typed_text(node: Node, problems: Problems) -> str | None:
     return None
 
 
+def redis_reference(node: Node, problems: Problems) -> str | None:
+    """Where the address of a Redis is: in a variable, in a file, or here, without a password."""
+    written = node.value.strip() if isinstance(node, Scalar) and isinstance(node.value, str) else ""
+    if _REDIS.fullmatch(written):
+        return written
+    # Not what was found: it may be a password.
+    problems.append(
+        Problem(
+            node.place,
+            "`redis` is no reference to a Redis, or holds a password",
+            "`env:NAME`, `file:PATH`, or an address without a password, such as"
+            " `redis://localhost:6379/0`",
+            'write `redis = "env:REDIS_URL"` and put the address into that environment variable',
+        )
+    )
+    return None
+
+
 NAME = Key("name", typed_text)
 STORE: Key[Node] = Key("store", nested)
 RUN: Key[Node] = Key("run", nested)
@@ -78,7 +98,8 @@ RUN_KEYS = (ENVIRONMENT, THREADS, MEMORY_LIMIT, WORKERS, RETRIES, RETRY_WAIT_SEC
 HOST = Key("host", typed_text)
 PORT = Key("port", whole_number(0, 65_535))
 DEADLINE_SECONDS = Key("deadline_seconds", seconds)
-SERVE_KEYS = (HOST, PORT, DEADLINE_SECONDS)
+REDIS = Key("redis", redis_reference)
+SERVE_KEYS = (HOST, PORT, DEADLINE_SECONDS, REDIS)
 
 
 def read_settings(root: Path, text: str, problems: Problems) -> Settings:
@@ -99,7 +120,14 @@ def read_settings(root: Path, text: str, problems: Problems) -> Settings:
         host=serve.get(HOST, "127.0.0.1"),
         port=serve.get(PORT, 8000),
         deadline_seconds=serve.get(DEADLINE_SECONDS, 10.0),
+        redis=_absolute(root, serve.get(REDIS, "")),
     )
+
+
+def _absolute(root: Path, reference: str) -> str:
+    """A reference whose file, if it names one, is found from wherever the process was started."""
+    kind, _, name = reference.partition(":")
+    return f"file:{root / Path(name).expanduser()}" if kind == "file" else reference
 
 
 def _fields(text: str, problems: Problems) -> Fields:
