@@ -58,7 +58,8 @@ def create_app(
     Raises:
         UsageError: the settings name a Redis that cannot be found; see `open_second_level`.
     """
-    counts = AccessCounts(store, environment, settings.count_seconds)
+    counted = store if settings.count_calls else None
+    counts = AccessCounts(counted, environment, settings.count_seconds)
     second = open_second_level(settings.redis, settings.project, environment)
     kit = Kit.make(store.clock, settings, counts, second)
     return Service(kit, Watcher(kit, store, environment))

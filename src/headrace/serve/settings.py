@@ -26,6 +26,7 @@ class ServeSettings:
         poll_seconds: how often the environment's head is read.
         retry_seconds: how long to wait before a snapshot that could not be opened is tried again.
         count_seconds: how often the calls that were counted are added to the operations record.
+        count_calls: whether they are; a load test's are not.
         csv_formula_guard: put `'` before a CSV text that a spreadsheet would run as a formula.
         protocol: "direct" answers what needs no waiting in uvicorn's protocol, before there is an
             ASGI request; "asgi" answers the same as an ASGI application.
@@ -48,6 +49,7 @@ class ServeSettings:
     poll_seconds: float = 0.25
     retry_seconds: float = 5.0
     count_seconds: float = 5.0
+    count_calls: bool = True
     csv_formula_guard: bool = True
     protocol: Literal["direct", "asgi"] = "direct"
     max_url_bytes: int = 8 * 1024
