@@ -316,7 +316,11 @@ class Router:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`headrace.toml`, with every default filled in. Paths are absolute."""
+    """`headrace.toml`, with every default filled in. Paths are absolute.
+
+    `redis` says where the address of a Redis is: `env:NAME`, `file:PATH`, or an address without a
+    password; "" for none.
+    """
 
     name: str
     store: Path
@@ -330,6 +334,7 @@ class Settings:
     port: int = 8000
     deadline_seconds: float = 10.0
     copy_limit_bytes: int = 4_000_000_000
+    redis: str = ""
 
 
 @dataclass(frozen=True, slots=True)

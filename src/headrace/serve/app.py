@@ -33,6 +33,7 @@ from headrace.serve.problems import (
     unavailable,
 )
 from headrace.serve.routes import find_route, path_segments
+from headrace.serve.second_level import open_second_level
 from headrace.serve.settings import DEFAULT_SETTINGS, ServeSettings
 from headrace.serve.user_routers import INSTANCE_KEY
 from headrace.serve.watching import Watcher
@@ -53,9 +54,14 @@ def create_app(
 
     It follows the environment once the server has sent the lifespan's start; until then, and
     without a server, `refresh` looks at the head.
+
+    Raises:
+        UsageError: the settings name a Redis that cannot be found; see `open_second_level`.
     """
-    counts = AccessCounts(store, environment, settings.count_seconds)
-    kit = Kit.make(store.clock, settings, counts)
+    counted = store if settings.count_calls else None
+    counts = AccessCounts(counted, environment, settings.count_seconds)
+    second = open_second_level(settings.redis, settings.project, environment)
+    kit = Kit.make(store.clock, settings, counts, second)
     return Service(kit, Watcher(kit, store, environment))
 
 
@@ -122,6 +128,8 @@ class Service:
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await asyncio.to_thread(self.close)
+                if self._cache.second is not None:
+                    await self._cache.second.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 

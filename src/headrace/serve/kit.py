@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from headrace.base.clock import Clock
-from headrace.serve.cache import AnswerCache, Flights
+from headrace.serve.cache import AnswerCache, Flights, SecondLevel
 from headrace.serve.counting import AccessCounts
 from headrace.serve.formats import Formats, formats
 from headrace.serve.in_process import InProcess
@@ -29,7 +29,13 @@ class Kit:
     flights: Flights = field(default_factory=Flights)
 
     @classmethod
-    def make(cls, clock: Clock, settings: ServeSettings, counts: AccessCounts | None = None) -> Kit:
+    def make(
+        cls,
+        clock: Clock,
+        settings: ServeSettings,
+        counts: AccessCounts | None = None,
+        second: SecondLevel | None = None,
+    ) -> Kit:
         """The kit of a service with these settings; without `counts` no call goes on record."""
         workers = Workers(
             threads=settings.workers,
@@ -44,5 +50,5 @@ class Kit:
             QueryProcesses(settings) if settings.query_processes else InProcess(settings),
             formats(csv_formula_guard=settings.csv_formula_guard),
             counts or AccessCounts(None, "", settings.count_seconds),
-            AnswerCache(settings.cache_bytes),
+            AnswerCache(settings.cache_bytes, second),
         )

@@ -23,9 +23,22 @@ def test_every_setting_is_read(load: Load) -> None:
         "retries = 5\nretry_wait_seconds = 0.5\n"
         '[serve]\nhost = "0.0.0.0"\nport = 80\ndeadline_seconds = 2.5\n'
         'copy_limit = "1.5 GB"\n'
+        'redis = "env:REDIS_URL"\n'
     )
     assert load({"headrace.toml": text}).settings == Settings(
-        "shop", Path("/srv/shop"), "dev", 2, "4GB", 3, 5, 0.5, "0.0.0.0", 80, 2.5, 1_500_000_000
+        "shop",
+        Path("/srv/shop"),
+        "dev",
+        2,
+        "4GB",
+        3,
+        5,
+        0.5,
+        "0.0.0.0",
+        80,
+        2.5,
+        1_500_000_000,
+        "env:REDIS_URL",
     )
 
 
@@ -41,7 +54,7 @@ MISTAKES = [
         "[serve]\n\nprot = 1",
         (
             "4:1: `prot` is not a key here; expected one of `host`, `port`, "
-            "`deadline_seconds`, `copy_limit`; did you mean `port`?"
+            "`deadline_seconds`, `copy_limit`, `redis`; did you mean `port`?"
         ),
     ),
     (
@@ -104,3 +117,31 @@ def test_a_project_needs_a_name(problems_of: ProblemsOf) -> None:
 def test_a_size_is_read_in_bytes(load: Load, written: str, size_bytes: int) -> None:
     text = f'name = "shop"\nserve.copy_limit = "{written}"\n'
     assert load({"headrace.toml": text}).settings.copy_limit_bytes == size_bytes
+
+
+@pytest.mark.parametrize(
+    "redis",
+    [
+        "redis://:s3cret@db:6379/0",
+        "redis://db/0?password=s3cret",
+        "s3cret",
+        "http://s3cret",
+        "env:",
+        "env:$S3CRET",
+    ],
+)
+def test_a_password_has_no_place_in_the_settings_and_is_not_repeated(
+    problems_of: ProblemsOf, redis: str
+) -> None:
+    found = problems_of({"headrace.toml": f'name = "shop"\n[serve]\nredis = "{redis}"\n'})
+    assert found == (
+        "headrace.toml:3:1: `redis` is no reference to a Redis, or holds a password; expected"
+        " `env:NAME`, `file:PATH`, or an address without a password, such as"
+        ' `redis://localhost:6379/0`; write `redis = "env:REDIS_URL"` and put the address into'
+        " that environment variable"
+    )
+
+
+def test_a_file_with_an_address_is_found_from_anywhere(load: Load, tmp_path: Path) -> None:
+    text = 'name = "shop"\n[serve]\nredis = "file:secrets/redis"\n'
+    assert load({"headrace.toml": text}).settings.redis == f"file:{tmp_path}/secrets/redis"

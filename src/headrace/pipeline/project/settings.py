@@ -24,6 +24,8 @@ from headrace.pipeline.project.keys import (
 SETTINGS_FILE = "headrace.toml"
 DEFAULT_COPY_LIMIT_BYTES = 4_000_000_000
 DEFAULT_STORE = ".headrace/store"
+# Neither `user:password@` nor `?password=`: this file is committed.
+_REDIS = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\n]+|(rediss?|unix)://[^@?\s]+", re.ASCII)
 _MEMORY = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?)?B", re.ASCII | re.IGNORECASE)
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])?(i)?B", re.ASCII | re.IGNORECASE)
@@ -73,6 +75,24 @@ def typed_text(node: Node, problems: Problems) -> str | None:
     return None
 
 
+def redis_reference(node: Node, problems: Problems) -> str | None:
+    """Where the address of a Redis is: in a variable, in a file, or here, without a password."""
+    written = node.value.strip() if isinstance(node, Scalar) and isinstance(node.value, str) else ""
+    if _REDIS.fullmatch(written):
+        return written
+    # Not what was found: it may be a password.
+    problems.append(
+        Problem(
+            node.place,
+            "`redis` is no reference to a Redis, or holds a password",
+            "`env:NAME`, `file:PATH`, or an address without a password, such as"
+            " `redis://localhost:6379/0`",
+            'write `redis = "env:REDIS_URL"` and put the address into that environment variable',
+        )
+    )
+    return None
+
+
 NAME = Key("name", typed_text)
 STORE: Key[Node] = Key("store", nested)
 RUN: Key[Node] = Key("run", nested)
@@ -93,7 +113,8 @@ HOST = Key("host", typed_text)
 PORT = Key("port", whole_number(0, 65_535))
 DEADLINE_SECONDS = Key("deadline_seconds", seconds)
 COPY_LIMIT = Key("copy_limit", size_bytes)
-SERVE_KEYS = (HOST, PORT, DEADLINE_SECONDS, COPY_LIMIT)
+REDIS = Key("redis", redis_reference)
+SERVE_KEYS = (HOST, PORT, DEADLINE_SECONDS, COPY_LIMIT, REDIS)
 
 
 def read_settings(root: Path, text: str, problems: Problems) -> Settings:
@@ -115,7 +136,14 @@ def read_settings(root: Path, text: str, problems: Problems) -> Settings:
         port=serve.get(PORT, 8000),
         deadline_seconds=serve.get(DEADLINE_SECONDS, 10.0),
         copy_limit_bytes=serve.get(COPY_LIMIT, DEFAULT_COPY_LIMIT_BYTES),
+        redis=_absolute(root, serve.get(REDIS, "")),
     )
+
+
+def _absolute(root: Path, reference: str) -> str:
+    """A reference whose file, if it names one, is found from wherever the process was started."""
+    kind, _, name = reference.partition(":")
+    return f"file:{root / Path(name).expanduser()}" if kind == "file" else reference
 
 
 def _fields(text: str, problems: Problems) -> Fields:
