@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +15,9 @@ from headrace.base.tables import Version
 from headrace.observe.events import CopyFinished
 from headrace.store.keyed_folder import Refusal, copy_address, version_addresses
 from headrace.store.snapshots import Bound, KeyedQuery, KeyPart, Rollup, RollupField, Snapshot
+from headrace.store.store import Store
 from tests.keyed import LIMIT_BYTES, Shelf, columns, content
+from tests.store.disks import FaultyDisk
 
 SALES = columns(store="INTEGER", kind="VARCHAR", amount="DECIMAL(12,2)")
 KEYED = KeyedQuery(
@@ -139,6 +142,35 @@ def test_a_key_that_is_too_long_is_refused_for_good(shelf: Shelf) -> None:
         CopyFinished("listed", "refused", seconds=shelf.events[0].seconds, message=message)
     ]
     assert shelf.store.keyed.missing(snapshot, LIMIT_BYTES * 2) == []
+
+
+def test_a_key_without_an_order_is_refused_for_good(shelf: Shelf) -> None:
+    version = shelf.version("sales", rows_sql(1, 20))
+    keyed = replace(KEYED, key=(KeyPart("INTEGER"), KeyPart("VARCHAR[]")))
+    snapshot = snapshot_of(shelf, version, keyed=keyed)
+    shelf.build(snapshot)
+    assert [event.outcome for event in shelf.events] == ["refused"]
+    assert shelf.store.keyed.missing(snapshot, LIMIT_BYTES) == []
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
+def test_a_disk_that_refuses_anything_stops_nothing(tmp_path: Path, error: int) -> None:
+    """Whichever operation fails: there is a copy or an event that says so, and no leftover."""
+    point = 0
+    outcomes: list[str] = []
+    while outcomes[-1:] != ["built"]:
+        point += 1
+        with Shelf.open(tmp_path / str(point)) as shelf:
+            snapshot = snapshot_of(shelf, shelf.version("sales", rows_sql(1, 20)))
+            disk = FaultyDisk(fail_at=point, error=error)
+            whole, shelf.store = shelf.store, Store.open(shelf.store.root, disk=disk)
+            shelf.build(snapshot)
+            [event] = shelf.events
+            outcomes.append(event.outcome)
+            shelf.store = whole
+            shelf.build(snapshot)
+            assert shelf.copy(snapshot).rows == 20
+    assert point > 6
 
 
 def test_a_query_that_fails_is_tried_again(shelf: Shelf) -> None:
