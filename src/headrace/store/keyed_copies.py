@@ -26,11 +26,12 @@ from headrace.base.errors import CorruptObject, StoreError
 from headrace.store.keyed_folder import FORMAT
 
 Item: TypeAlias = "tuple[bytes, bytes]"
+"""A key, and what is kept under it."""
+Change: TypeAlias = "Callable[[list[bytes], list[bytes]], list[bytes]]"
+"""What makes the rows of one key of those that there are and some others."""
 
 # LMDB's own limit for a key.
 LONGEST_KEY_BYTES = 511
-# What a row's hash and number take of it.
-SUFFIX_BYTES = 8
 # Rows in a transaction: some ten megabytes that are not written yet.
 _ROWS_AT_ONCE = 50_000
 _LEAST_MAP_BYTES = 1 << 20
@@ -185,9 +186,6 @@ class CopyWriter:
                         _rewrite(cursor, key, change, [row for _, row in same])
                 changed += len(batch)
         return changed
-
-
-Change: TypeAlias = "Callable[[list[bytes], list[bytes]], list[bytes]]"
 
 
 def _added(rows: list[bytes], more: list[bytes]) -> list[bytes]:
