@@ -13,6 +13,8 @@ from uuid import UUID
 
 import pytest
 
+from headrace.base.errors import StoreError
+from headrace.serve.keyed import KeyedReader
 from headrace.store.snapshots import Bound, KeyedQuery, KeyPart
 from tests.keyed import Shelf, columns
 
@@ -268,6 +270,25 @@ def test_a_value_that_the_keys_cannot_have_finds_nothing_or_a_place_between(shel
                 rows = reader.rows(values, 0, 0)
             numbers = sorted(expected, reverse=descending)
             assert rows == [f'{{"n":{number}}}'.encode() for number in numbers]
+
+
+def test_a_copy_is_given_back_however_opening_it_ended(shelf: Shelf) -> None:
+    version = shelf.version("t", "SELECT 1 AS n")
+    keyed = KeyedQuery("SELECT n, n FROM t", (KeyPart("INTEGER"),), ("p",))
+    contract = shelf.contract([version], keyed, columns(n="INTEGER"))
+    snapshot = shelf.snapshot([version], contract)
+    shelf.build(snapshot)
+    path = shelf.copy(snapshot).path
+    with shelf.reader(snapshot) as reader:
+        reader.warm()
+        assert reader.rows({"p": 1}, 0, 0) == [b'{"n":1}']
+        wrong = replace(contract, keyed=replace(keyed, key=(KeyPart("INTEGER[]"),)))
+        with pytest.raises(StoreError, match="cannot be kept in order"):
+            KeyedReader.open(path, wrong)
+        assert reader.rows({"p": 1}, 0, 0) == [b'{"n":1}']
+    path.unlink()
+    with pytest.raises(StoreError, match="cannot be read as a keyed copy"):
+        KeyedReader.open(path, contract)
 
 
 def _without_n(row: bytes) -> bytes:

@@ -103,6 +103,57 @@ def test_a_damaged_copy_before_lets_the_copy_be_written_whole(shelf: Shelf) -> N
     assert shelf.copy(after).rows == 55
 
 
+def test_a_copy_is_new_when_anything_but_cells_of_its_table_changed(shelf: Shelf) -> None:
+    keyed = replace(
+        KEYED, sql="SELECT store, kind, store, kind, amount * factor FROM sales, factors"
+    )
+    sales, factors = shelf.version("sales", rows_sql(1, 20)), "SELECT 2::DECIMAL(2,0) AS factor"
+    before = snapshot_of(shelf, sales, shelf.version("factors", factors), keyed=keyed)
+    shelf.build(before)
+    other = shelf.version("factors", factors.replace("2:", "3:"))
+    again = replace(sales, recipe="another")
+    for after in (
+        snapshot_of(shelf, sales, other, keyed=keyed),
+        snapshot_of(shelf, again, shelf.version("factors", factors), keyed=keyed),
+        snapshot_of(shelf, sales, other, keyed=replace(keyed, reverse=True)),
+    ):
+        shelf.build(after, before, largest_change=ALWAYS)
+        with shelf.reader(after) as reader:
+            found = sorted(reader.rows({"store": 1}, 0, 0))
+        versions = list(after.tables.values())
+        sql = f"SELECT * FROM ({keyed.sql}) AS t(a, b, store, kind, amount) WHERE store = 1"
+        assert found == sorted(shelf.answer(versions, sql, SALES, {}))
+
+
+def test_a_copy_that_outgrows_the_limit_is_refused(shelf: Shelf) -> None:
+    cells = [rows_sql(1, 20_000), rows_sql(2, 10_000)]
+    before = snapshot_of(shelf, shelf.version("sales", cells[0]))
+    shelf.build(before, limit_bytes=2_000_000)
+    after = snapshot_of(shelf, shelf.version("sales", *cells))
+    shelf.build(after, before, limit_bytes=2_000_000, largest_change=ALWAYS)
+    assert [event.outcome for event in shelf.events] == ["built", "refused"]
+    shelf.build(snapshot_of(shelf, shelf.version("sales", rows_sql(1, 10))), limit_bytes=1000)
+    assert shelf.events[-1].message == "larger than 0.001 MB, the `copy_limit`"
+
+
+def test_a_group_of_many_parts_is_added_up_as_one(shelf: Shelf) -> None:
+    version = shelf.version("sales", "SELECT i::INTEGER AS store FROM range(2500) AS t(i)")
+    fields = (RollupField("sum", 0, "HUGEINT"), RollupField("min", 1, "INTEGER"))
+    keyed = KeyedQuery(
+        sql="SELECT store, sum(store), min(store) FROM sales GROUP BY store",
+        key=(KeyPart("INTEGER"),),
+        low=Bound("low", inclusive=False),
+        rollup=Rollup((), fields, monotone=True),
+    )
+    schema = columns(total="HUGEINT", least="INTEGER")
+    snapshot = shelf.snapshot([version], shelf.contract([version], keyed, schema))
+    shelf.build(snapshot)
+    with shelf.reader(snapshot) as reader:
+        assert reader.rows({"low": -1}, 0, 0) == [b'{"total":3123750,"least":0}']
+        assert reader.rows({"low": 2497}, 0, 0) == [b'{"total":4997,"least":2498}']
+        assert reader.rows({"low": 2499}, 0, 0) == []
+
+
 def test_endpoints_that_ask_for_the_same_share_one_copy(shelf: Shelf) -> None:
     version = shelf.version("sales", rows_sql(1, 20))
     contract = shelf.contract([version], KEYED, SALES)
