@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -14,18 +15,20 @@ from headrace.base.errors import BreakingChanges, ProjectError
 from headrace.engines.duckdb import DuckDBEngine
 from headrace.observe.events import (
     CheckFinished,
+    CopyFinished,
     Event,
     RunFinished,
     RunStarted,
     StepFinished,
     StepStarted,
 )
-from headrace.pipeline.building import BuildReport, build
+from headrace.pipeline.building import BuildReport, build, make_copies
 from headrace.pipeline.plan.plans import Plan
 from headrace.pipeline.workspace import open_workspace, plan_workspace
+from headrace.store.keyed_folder import Copy
 from headrace.store.records import Records
 from headrace.store.refs import conflict
-from headrace.store.snapshots import Manifest, Ref, Snapshot
+from headrace.store.snapshots import Bound, KeyedQuery, KeyPart, Manifest, Ref, Snapshot
 from tests.projects import SHOP, Shop, built, write_files
 
 
@@ -527,3 +530,37 @@ def test_what_only_a_python_model_can_show_is_refused_before_the_publish(shop: S
     assert (run.outcome, run.message) == ("failed", str(caught.value))
     assert "b" in {column.name for column in shop.published().tables["wide"].schema}
     assert shop.run(accepted=("wide",)).outcome == "published"
+
+
+def test_copies_that_are_missing_are_made_without_a_publish(shop: Shop) -> None:
+    """One that was removed, or refused under a lower limit, is not a reason for a new snapshot."""
+    shop.run()
+    published = shop.published()
+    [endpoint] = published.manifest.endpoints
+    keyed = KeyedQuery(
+        sql="SELECT store_id, day, day, revenue, orders FROM daily_revenue",
+        key=(KeyPart("INTEGER"), KeyPart("DATE")),
+        equal=("store_id",),
+        low=Bound("since", inclusive=True),
+        by_cell="daily_revenue",
+    )
+    contract = replace(endpoint, keyed=keyed)
+    snapshot = replace(published, manifest=replace(published.manifest, endpoints=(contract,)))
+    workspace = open_workspace(shop.root)
+    seen: list[Event] = []
+    make_copies(workspace, snapshot, snapshot, seen.append)
+    [event] = seen
+    assert isinstance(event, CopyFinished)
+    assert (event.endpoint, event.outcome, event.rows) == ("revenue", "built", 4)
+    copy = workspace.store.keyed_copy(contract, snapshot)
+    assert isinstance(copy, Copy)
+    assert (copy.rows, copy.size_bytes) == (4, event.size_bytes)
+    make_copies(workspace, snapshot, snapshot, seen.append)
+    assert len(seen) == 1
+    assert [path.suffix for path in (workspace.store.root / "staging").iterdir()] == []
+
+
+def test_a_limit_of_0_makes_no_copies(shop: Shop) -> None:
+    shop.write("headrace.toml", 'name = "shop"\nserve.copy_limit = "0B"\n')
+    shop.run()
+    assert not (shop.root / ".headrace/store/keyed").exists()

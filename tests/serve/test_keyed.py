@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,8 @@ from uuid import UUID
 
 import pytest
 
+from headrace.base.errors import StoreError
+from headrace.serve.keyed import KeyedReader
 from headrace.store.snapshots import Bound, KeyedQuery, KeyPart
 from tests.keyed import Shelf, columns
 
@@ -223,6 +226,69 @@ def test_pages_in_turn_are_all_rows(shelf: Shelf, seed: int) -> None:
                 assert more
                 rows += more
             assert rows == reader.rows(values, 0, 0)
+
+
+def test_a_mark_that_no_page_gave_leads_nowhere_else(shelf: Shelf) -> None:
+    """Whatever a client makes of a mark, it sees the rows that it has asked for and no others."""
+    version = shelf.version("t", "SELECT i % 3 AS k0, i AS n FROM range(30) AS t(i)")
+    keyed = KeyedQuery("SELECT k0, n FROM t", (KeyPart("BIGINT"),), ("p0",))
+    contract = shelf.contract([version], keyed, columns(n="BIGINT"))
+    for turned in (contract, replace(contract, keyed=replace(keyed, reverse=True))):
+        snapshot = shelf.snapshot([version], turned)
+        shelf.build(snapshot)
+        with shelf.reader(snapshot) as reader:
+            own = set(reader.rows({"p0": 1}, 0, 0))
+            assert len(own) == 10
+            for mark in (bytes(8), bytes(20), b"\xff" * 8, b"\xff" * 30, bytes(8) + b"\x01\x80"):
+                rows, _ = reader.page({"p0": 1}, 100, mark)
+                assert own.issuperset(rows)
+            with pytest.raises(ValueError, match="is no mark of a page"):
+                reader.page({"p0": 1}, 100, b"short")
+
+
+def test_a_value_that_the_keys_cannot_have_finds_nothing_or_a_place_between(shelf: Shelf) -> None:
+    version = shelf.version("t", "SELECT CAST(i AS TINYINT) AS n FROM range(5) AS t(i)")
+    for descending in (False, True):
+        part = KeyPart("TINYINT", descending)
+        keyed = KeyedQuery("SELECT n, n FROM t", (part,), ("p",))
+        between = replace(keyed, equal=(), low=Bound("low", inclusive=True))
+        between = replace(between, high=Bound("high", inclusive=True))
+        schema = columns(n="TINYINT")
+        for each, values, expected in (
+            (keyed, {"p": 200}, []),
+            (keyed, {"p": Decimal("1.5")}, []),
+            (keyed, {"p": Decimal(1)}, [1]),
+            (between, {"low": Decimal("0.5"), "high": Decimal("2.5")}, [1, 2]),
+            (between, {"low": -1000, "high": 1000}, [0, 1, 2, 3, 4]),
+            (between, {"low": 1000, "high": 2000}, []),
+            (between, {"low": -2000, "high": -1000}, []),
+            (between, {"low": Decimal("NaN"), "high": 3}, []),
+        ):
+            snapshot = shelf.snapshot([version], shelf.contract([version], each, schema))
+            shelf.build(snapshot)
+            with shelf.reader(snapshot) as reader:
+                rows = reader.rows(values, 0, 0)
+            numbers = sorted(expected, reverse=descending)
+            assert rows == [f'{{"n":{number}}}'.encode() for number in numbers]
+
+
+def test_a_copy_is_given_back_however_opening_it_ended(shelf: Shelf) -> None:
+    version = shelf.version("t", "SELECT 1 AS n")
+    keyed = KeyedQuery("SELECT n, n FROM t", (KeyPart("INTEGER"),), ("p",))
+    contract = shelf.contract([version], keyed, columns(n="INTEGER"))
+    snapshot = shelf.snapshot([version], contract)
+    shelf.build(snapshot)
+    path = shelf.copy(snapshot).path
+    with shelf.reader(snapshot) as reader:
+        reader.warm()
+        assert reader.rows({"p": 1}, 0, 0) == [b'{"n":1}']
+        wrong = replace(contract, keyed=replace(keyed, key=(KeyPart("INTEGER[]"),)))
+        with pytest.raises(StoreError, match="cannot be kept in order"):
+            KeyedReader.open(path, wrong)
+        assert reader.rows({"p": 1}, 0, 0) == [b'{"n":1}']
+    path.unlink()
+    with pytest.raises(StoreError, match="cannot be read as a keyed copy"):
+        KeyedReader.open(path, contract)
 
 
 def _without_n(row: bytes) -> bytes:

@@ -130,6 +130,14 @@ def test_what_is_no_copy_says_so(tmp_path: Path, data: bytes | None) -> None:
         hold_copy(path)
 
 
+def test_a_copy_that_was_not_finished_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "copy"
+    with writing(path) as writer:
+        writer.append_rows([(key(1), b"a")])
+    with pytest.raises(CorruptObject, match="cannot be read as a keyed copy"):
+        hold_copy(path)
+
+
 def test_a_copy_that_has_lost_most_of_its_rows_is_sparse(tmp_path: Path) -> None:
     path = tmp_path / "copy"
     rows = [(key(number), b"x" * 1000) for number in range(5000)]

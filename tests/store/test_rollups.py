@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from headrace.engines.duckdb import open_duckdb
-from headrace.engines.text_rows import json_sql
+from headrace.engines.text_rows import json_row_sql
 from headrace.store.rollups import (
     Merger,
     block_part,
@@ -91,8 +91,9 @@ def test_doubles_are_written_as_duckdb_writes_them() -> None:
     values = [value for value in [*values, 123456789012345680000.0] if math.isfinite(value)]
     with open_duckdb({}) as connection:
         connection.execute("CREATE TABLE numbers AS SELECT unnest($1::DOUBLE[]) AS x", [values])
-        found = connection.execute(f"SELECT {json_sql('x', 'DOUBLE')} FROM numbers").fetchall()
-    assert [text for (text,) in found] == [double_text(value) for value in values]
+        row = json_row_sql(columns(x="DOUBLE"))
+        found = connection.execute(f"SELECT {row} FROM numbers").fetchall()
+    assert [row for (row,) in found] == [f'{{"x":{double_text(value)}}}' for value in values]
 
 
 @pytest.mark.parametrize("scale", [0, 1, 2, 10])

@@ -70,32 +70,32 @@ class KeyedReader:
             while file.readinto(piece):
                 pass
 
-    def rows(self, values: Values, limit: int, offset: int) -> list[bytes]:
+    def rows(self, bound: Values, limit: int, offset: int) -> list[bytes]:
         """The rows of an answer, each a JSON object.
 
         Args:
-            values: parameter -> its value, as its reader gives it; None is NULL.
+            bound: parameter -> its value, as its reader gives it; None is NULL.
             limit: the most rows, after the query's own limit; 0 is all of them.
             offset: rows left out before, after the query's own offset.
         """
         if not self._is_whole:
-            limit, offset = self._window(values, limit, offset)
+            limit, offset = self._window(bound, limit, offset)
         if limit < 0:
             return []
         if self._groups is not None:
-            rows = sliced(self._groups.rows(values), limit, offset)
+            rows = sliced(self._groups.rows(bound), limit, offset)
         else:
-            span = self._span(values)
+            span = self._span(bound)
             rows = [] if span is None else self._read(span, limit, offset)
         return rows or self._lone[offset:]
 
     def page(
-        self, values: Values, limit: int, after: bytes | None
+        self, bound: Values, limit: int, after: bytes | None
     ) -> tuple[list[bytes], bytes | None]:
         """Some rows, and where the next page begins.
 
         Args:
-            values: as for `rows`.
+            bound: as for `rows`.
             limit: the most rows, at least 1.
             after: what the page before gave; None for the first one.
 
@@ -107,9 +107,9 @@ class KeyedReader:
         """
         before, key = (0, b"") if after is None else _read_mark(after)
         if self._groups is not None or self._query.offset is not None:
-            return self._counted_page(values, limit, before)
-        most, _ = self._window(values, limit + 1, before)
-        span = self._span(values) if most >= 0 else None
+            return self._counted_page(bound, limit, before)
+        most, _ = self._window(bound, limit + 1, before)
+        span = self._span(bound) if most >= 0 else None
         items = [] if span is None else self._items(self._rest(span, key), most)
         rows = [row for _, row in items[:limit]]
         if len(items) <= limit:
@@ -117,10 +117,10 @@ class KeyedReader:
         return rows, _place(before + limit) + items[limit - 1][0]
 
     def _counted_page(
-        self, values: Values, limit: int, before: int
+        self, bound: Values, limit: int, before: int
     ) -> tuple[list[bytes], bytes | None]:
         """A page that is told by the number of rows before it."""
-        rows = self.rows(values, limit + 1, before)
+        rows = self.rows(bound, limit + 1, before)
         mark = _place(before + limit) if len(rows) > limit else None
         return rows[:limit], mark
 

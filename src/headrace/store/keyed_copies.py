@@ -26,11 +26,12 @@ from headrace.base.errors import CorruptObject, StoreError
 from headrace.store.keyed_folder import FORMAT
 
 Item: TypeAlias = "tuple[bytes, bytes]"
+"""A key, and what is kept under it."""
+Change: TypeAlias = "Callable[[list[bytes], list[bytes]], list[bytes]]"
+"""What makes the rows of one key of those that there are and some others."""
 
 # LMDB's own limit for a key.
 LONGEST_KEY_BYTES = 511
-# What a row's hash and number take of it.
-SUFFIX_BYTES = 8
 # Rows in a transaction: some ten megabytes that are not written yet.
 _ROWS_AT_ONCE = 50_000
 _LEAST_MAP_BYTES = 1 << 20
@@ -187,9 +188,6 @@ class CopyWriter:
         return changed
 
 
-Change: TypeAlias = "Callable[[list[bytes], list[bytes]], list[bytes]]"
-
-
 def _added(rows: list[bytes], more: list[bytes]) -> list[bytes]:
     return [*rows, *more]
 
@@ -265,7 +263,8 @@ class OpenCopy:
             StoreError: it is missing, or no copy of this format.
         """
         try:
-            # Without locks: nobody ever writes to it.
+            # Without locks: nobody ever writes to it. The system reads ahead: a cold list of 366
+            # rows takes 0.1 ms, and 0.8 ms if it does not; a cold point 0.01 ms, and 0.1 ms.
             env = lmdb.open(str(path), subdir=False, readonly=True, lock=False, max_dbs=3)
         except lmdb.Error as exc:
             raise CorruptObject(_unreadable(path, str(exc))) from exc

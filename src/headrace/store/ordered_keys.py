@@ -38,6 +38,10 @@ _EXACT = Context(prec=120)
 _BIGGEST = 2**63 - 1
 
 
+class NoOrder(StoreError):
+    """Keys of a type have no order in bytes here."""
+
+
 class Inexact(ValueError):
     """No value of the part's type is equal to the one given."""
 
@@ -123,7 +127,7 @@ class PartEncoder:
         """The encoder of a part.
 
         Raises:
-            StoreError: keys of its type have no order in bytes here.
+            NoOrder: it is of a type that keys cannot have.
         """
         null = _NULLS[part.nulls_first]
         numbers = _numbers(part.type)
@@ -135,7 +139,7 @@ class PartEncoder:
                 encode = _integers(raw, numbers.exact)
             return cls(part, encode, _nullable(raw, null), null, numbers.sql, numbers)
         if part.type not in _OTHERS:
-            raise StoreError(
+            raise NoOrder(
                 f"a key of type {part.type} cannot be kept in order; expected a boolean, a number, "
                 "a text, a date, a time or a UUID"
             )

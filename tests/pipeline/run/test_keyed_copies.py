@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +15,9 @@ from headrace.base.tables import Version
 from headrace.observe.events import CopyFinished
 from headrace.store.keyed_folder import Refusal, copy_address, version_addresses
 from headrace.store.snapshots import Bound, KeyedQuery, KeyPart, Rollup, RollupField, Snapshot
+from headrace.store.store import Store
 from tests.keyed import LIMIT_BYTES, Shelf, columns, content
+from tests.store.disks import FaultyDisk
 
 SALES = columns(store="INTEGER", kind="VARCHAR", amount="DECIMAL(12,2)")
 KEYED = KeyedQuery(
@@ -100,6 +103,57 @@ def test_a_damaged_copy_before_lets_the_copy_be_written_whole(shelf: Shelf) -> N
     assert shelf.copy(after).rows == 55
 
 
+def test_a_copy_is_new_when_anything_but_cells_of_its_table_changed(shelf: Shelf) -> None:
+    keyed = replace(
+        KEYED, sql="SELECT store, kind, store, kind, amount * factor FROM sales, factors"
+    )
+    sales, factors = shelf.version("sales", rows_sql(1, 20)), "SELECT 2::DECIMAL(2,0) AS factor"
+    before = snapshot_of(shelf, sales, shelf.version("factors", factors), keyed=keyed)
+    shelf.build(before)
+    other = shelf.version("factors", factors.replace("2:", "3:"))
+    again = replace(sales, recipe="another")
+    for after in (
+        snapshot_of(shelf, sales, other, keyed=keyed),
+        snapshot_of(shelf, again, shelf.version("factors", factors), keyed=keyed),
+        snapshot_of(shelf, sales, other, keyed=replace(keyed, reverse=True)),
+    ):
+        shelf.build(after, before, largest_change=ALWAYS)
+        with shelf.reader(after) as reader:
+            found = sorted(reader.rows({"store": 1}, 0, 0))
+        versions = list(after.tables.values())
+        sql = f"SELECT * FROM ({keyed.sql}) AS t(a, b, store, kind, amount) WHERE store = 1"
+        assert found == sorted(shelf.answer(versions, sql, SALES, {}))
+
+
+def test_a_copy_that_outgrows_the_limit_is_refused(shelf: Shelf) -> None:
+    cells = [rows_sql(1, 20_000), rows_sql(2, 10_000)]
+    before = snapshot_of(shelf, shelf.version("sales", cells[0]))
+    shelf.build(before, limit_bytes=2_000_000)
+    after = snapshot_of(shelf, shelf.version("sales", *cells))
+    shelf.build(after, before, limit_bytes=2_000_000, largest_change=ALWAYS)
+    assert [event.outcome for event in shelf.events] == ["built", "refused"]
+    shelf.build(snapshot_of(shelf, shelf.version("sales", rows_sql(1, 10))), limit_bytes=1000)
+    assert shelf.events[-1].message == "larger than 0.001 MB, the `copy_limit`"
+
+
+def test_a_group_of_many_parts_is_added_up_as_one(shelf: Shelf) -> None:
+    version = shelf.version("sales", "SELECT i::INTEGER AS store FROM range(2500) AS t(i)")
+    fields = (RollupField("sum", 0, "HUGEINT"), RollupField("min", 1, "INTEGER"))
+    keyed = KeyedQuery(
+        sql="SELECT store, sum(store), min(store) FROM sales GROUP BY store",
+        key=(KeyPart("INTEGER"),),
+        low=Bound("low", inclusive=False),
+        rollup=Rollup((), fields, monotone=True),
+    )
+    schema = columns(total="HUGEINT", least="INTEGER")
+    snapshot = shelf.snapshot([version], shelf.contract([version], keyed, schema))
+    shelf.build(snapshot)
+    with shelf.reader(snapshot) as reader:
+        assert reader.rows({"low": -1}, 0, 0) == [b'{"total":3123750,"least":0}']
+        assert reader.rows({"low": 2497}, 0, 0) == [b'{"total":4997,"least":2498}']
+        assert reader.rows({"low": 2499}, 0, 0) == []
+
+
 def test_endpoints_that_ask_for_the_same_share_one_copy(shelf: Shelf) -> None:
     version = shelf.version("sales", rows_sql(1, 20))
     contract = shelf.contract([version], KEYED, SALES)
@@ -139,6 +193,35 @@ def test_a_key_that_is_too_long_is_refused_for_good(shelf: Shelf) -> None:
         CopyFinished("listed", "refused", seconds=shelf.events[0].seconds, message=message)
     ]
     assert shelf.store.keyed.missing(snapshot, LIMIT_BYTES * 2) == []
+
+
+def test_a_key_without_an_order_is_refused_for_good(shelf: Shelf) -> None:
+    version = shelf.version("sales", rows_sql(1, 20))
+    keyed = replace(KEYED, key=(KeyPart("INTEGER"), KeyPart("VARCHAR[]")))
+    snapshot = snapshot_of(shelf, version, keyed=keyed)
+    shelf.build(snapshot)
+    assert [event.outcome for event in shelf.events] == ["refused"]
+    assert shelf.store.keyed.missing(snapshot, LIMIT_BYTES) == []
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
+def test_a_disk_that_refuses_anything_stops_nothing(tmp_path: Path, error: int) -> None:
+    """Whichever operation fails: there is a copy or an event that says so, and no leftover."""
+    point = 0
+    outcomes: list[str] = []
+    while outcomes[-1:] != ["built"]:
+        point += 1
+        with Shelf.open(tmp_path / str(point)) as shelf:
+            snapshot = snapshot_of(shelf, shelf.version("sales", rows_sql(1, 20)))
+            disk = FaultyDisk(fail_at=point, error=error)
+            whole, shelf.store = shelf.store, Store.open(shelf.store.root, disk=disk)
+            shelf.build(snapshot)
+            [event] = shelf.events
+            outcomes.append(event.outcome)
+            shelf.store = whole
+            shelf.build(snapshot)
+            assert shelf.copy(snapshot).rows == 20
+    assert point > 6
 
 
 def test_a_query_that_fails_is_tried_again(shelf: Shelf) -> None:

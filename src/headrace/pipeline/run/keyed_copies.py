@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import duckdb
-
 from headrace.base.errors import StoreError
 from headrace.base.tables import Cell, Version
 from headrace.engines.duckdb import DuckDBEngine
@@ -39,6 +37,7 @@ from headrace.store.keyed_folder import (
     Refusal,
     copy_recipe,
 )
+from headrace.store.ordered_keys import NoOrder
 from headrace.store.snapshots import EndpointContract, Snapshot
 from headrace.store.store import Store
 
@@ -74,16 +73,20 @@ class CopyBuilder:
     def _report(self, new: MissingCopy, observe: Observer) -> bool:
         started = time.monotonic()
         try:
-            made = self._build(new)
-            event = CopyFinished(new.endpoint, "built", made.rows, made.size_bytes)
-        except (TooLarge, KeyTooLong, Unfit) as exc:
-            limit_bytes = self.limit_bytes if isinstance(exc, TooLarge) else 0
-            self.store.keyed.refuse(new.address, Refusal(str(exc), limit_bytes))
-            event = CopyFinished(new.endpoint, "refused", message=str(exc))
-        except (duckdb.Error, StoreError, OSError) as exc:
+            event = self._attempt(new)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, nothing depends on the copy
             event = CopyFinished(new.endpoint, "failed", message=str(exc).partition("\n")[0])
         observe(replace(event, seconds=time.monotonic() - started))
         return True
+
+    def _attempt(self, new: MissingCopy) -> CopyFinished:
+        try:
+            made = self._build(new)
+        except (TooLarge, KeyTooLong, NoOrder, Unfit) as exc:
+            limit_bytes = self.limit_bytes if isinstance(exc, TooLarge) else 0
+            self.store.keyed.refuse(new.address, Refusal(str(exc), limit_bytes))
+            return CopyFinished(new.endpoint, "refused", message=str(exc))
+        return CopyFinished(new.endpoint, "built", made.rows, made.size_bytes)
 
     def _build(self, new: MissingCopy) -> Copy:
         staged = self.store.keyed.staged()
