@@ -252,6 +252,20 @@ def test_a_large_answer_is_whole_in_every_format(shop: Shop, serve: Serve) -> No
     assert client.get("/sales?limit=20000").content == streamed.content
 
 
+@pytest.mark.parametrize("ending", ["json", "csv", "arrow", "parquet", "xlsx"])
+def test_a_query_past_the_deadline_is_stopped_in_every_format(
+    shop: Shop, serve: Serve, ending: str
+) -> None:
+    shop.publish(value_endpoint(ENDLESS, "BIGINT"), replace(ALL_SALES, path="/sales"),
+                 tables=(shop.table("sales", SALES.format(rows=5)),))  # fmt: skip
+    client = serve(deadline_seconds=0.2, workers=1, queue=0)
+    assert client.get(f"/it.{ending}").status_code == 503
+    # The only worker is free again only once the query has really stopped.
+    while (again := client.get("/sales")).status_code == 503:
+        assert again.json()["type"].startswith("urn:headrace:problem:")
+    assert again.status_code == 200
+
+
 def test_files_are_named_after_the_endpoint(shop: Shop, serve: Serve) -> None:
     shop.publish_sales(rows=10)
     client = serve()
