@@ -6,11 +6,15 @@ Caches tell the codings apart by `Vary: Accept-Encoding`.
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Generator, Iterable
+from dataclasses import replace
 from typing import Literal, Protocol, TypeAlias
 
 import zstandard
+
+from headrace.serve.answers import Answer, Piece
 
 Coding: TypeAlias = Literal["identity", "gzip", "zstd"]
 
@@ -56,6 +60,31 @@ def _weight(text: str) -> float:
     except ValueError:
         return 0.0
     return weight if 0.0 <= weight <= 1.0 else 0.0
+
+
+def coded(answer: Answer, coding: Coding, *, is_compressed: bool) -> Answer:
+    """An answer in a coding; itself when that would gain nothing.
+
+    Args:
+        answer: whole or in pieces.
+        coding: what the client likes best.
+        is_compressed: whether the format of the answer has seen to that already.
+    """
+    more = answer.more
+    worth_it = is_worth_it(len(answer.body), is_compressed=is_compressed)
+    if coding == "identity" or answer.status != 200 or not worth_it:
+        return answer
+    headers = {**answer.headers, "Content-Encoding": coding}
+    if more is None:
+        return replace(answer, body=compressed(answer.body, coding), headers=headers)
+    stream = compressor(coding)
+
+    async def next_piece() -> Piece:
+        piece, last = await more()
+        # Beside the event loop: a megabyte takes some milliseconds.
+        return await asyncio.to_thread(stream.piece, piece, last=last), last
+
+    return replace(answer, body=stream.piece(answer.body), more=next_piece, headers=headers)
 
 
 def is_worth_it(size_bytes: int, *, is_compressed: bool) -> bool:
@@ -122,8 +151,3 @@ class _Gzip:
     def piece(self, data: bytes, *, last: bool = False) -> bytes:
         how = zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH
         return self._stream.compress(data) + self._stream.flush(how)
-
-
-def coding_headers(coding: Coding) -> dict[str, str]:
-    """The headers of an answer in a coding, beside `Vary`."""
-    return {} if coding == "identity" else {"Content-Encoding": coding}
