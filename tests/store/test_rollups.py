@@ -10,7 +10,8 @@ from decimal import Decimal
 import pytest
 
 from headrace.engines.duckdb import open_duckdb
-from headrace.engines.text_rows import json_sql
+from headrace.engines.json_values import JsonValues
+from headrace.engines.text_rows import Field, json_value_sql
 from headrace.store.rollups import (
     Merger,
     block_part,
@@ -91,7 +92,8 @@ def test_doubles_are_written_as_duckdb_writes_them() -> None:
     values = [value for value in [*values, 123456789012345680000.0] if math.isfinite(value)]
     with open_duckdb({}) as connection:
         connection.execute("CREATE TABLE numbers AS SELECT unnest($1::DOUBLE[]) AS x", [values])
-        found = connection.execute(f"SELECT {json_sql('x', 'DOUBLE')} FROM numbers").fetchall()
+        text = json_value_sql(Field("x", "x", "DOUBLE"), JsonValues())
+        found = connection.execute(f"SELECT {text} FROM numbers").fetchall()
     assert [text for (text,) in found] == [double_text(value) for value in values]
 
 
