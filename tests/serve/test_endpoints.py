@@ -70,7 +70,7 @@ def test_headers_say_what_the_answer_is_of(shop: Shop, serve: Serve, clock: SetC
         "x-snapshot": "1",
         "x-data-age": "90",
         "cache-control": "public, no-cache",
-        "vary": "Accept",
+        "vary": "Accept, Accept-Encoding",
         "content-type": "application/json",
         "x-content-type-options": "nosniff",
     }
@@ -287,6 +287,22 @@ def test_arrow_and_parquet_have_the_rows_of_json(shop: Shop, serve: Serve) -> No
     assert pa.ipc.open_stream(arrow.content).read_all().num_rows == len(rows)
     parquet = client.get("/sales.parquet?limit=5000").content
     assert pq.read_table(io.BytesIO(parquet)).schema.names == list(rows[0])
+
+
+@pytest.mark.parametrize("limit", [100, 5000])
+def test_answers_are_compressed_for_who_accepts_that(shop: Shop, serve: Serve, limit: int) -> None:
+    shop.publish_sales(rows=5_000)
+    client = serve()
+    url = f"/sales?limit={limit}"
+    plain = client.get(url, {"Accept-Encoding": "identity"})
+    zipped = client.get(url, {"Accept-Encoding": "gzip"})
+    assert zipped.headers["content-encoding"] == "gzip"
+    assert zipped.content == plain.content
+    assert zipped.headers["etag"] == plain.headers["etag"]
+    assert zipped.headers["vary"] == plain.headers["vary"] == "Accept, Accept-Encoding"
+    assert "content-encoding" not in plain.headers
+    file = client.get(f"/sales.parquet?limit={limit}", {"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in file.headers
 
 
 def test_a_client_chooses_the_shape_of_json(shop: Shop, serve: Serve) -> None:
