@@ -14,6 +14,7 @@ from starlette.types import Message
 
 from headrace.serve.answers import Answer, Piece, send_answer
 from headrace.serve.compressing import (
+    CodedBodies,
     Coding,
     chosen_coding,
     coded,
@@ -157,3 +158,16 @@ def test_files_that_are_compressed_already_are_not_coded() -> None:
     answer = Answer(200, b"x" * 2000)
     assert coded(answer, "zstd", is_compressed=True) is answer
     assert coded(answer, "identity", is_compressed=False) is answer
+
+
+def test_bodies_that_are_asked_for_again_are_remembered() -> None:
+    bodies = CodedBodies(100)
+    first = bodies.get("a", "zstd", b"a" * 2000)
+    assert bodies.get("a", "zstd", b"a" * 2000) is first
+    assert read(bodies.get("a", "gzip", b"a" * 2000), "gzip") == b"a" * 2000
+    # What is larger than all that is remembered is compressed all the same.
+    large = bytes(range(256)) * 8
+    assert read(bodies.get("b", "zstd", large), "zstd") == large
+    again = bodies.get("a", "zstd", b"a" * 2000)
+    assert again == first
+    assert again is not first

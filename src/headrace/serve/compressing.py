@@ -10,6 +10,7 @@ import asyncio
 import zlib
 from collections.abc import Generator, Iterable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Literal, Protocol, TypeAlias
 
 import zstandard
@@ -28,6 +29,7 @@ _PREFERRED: tuple[Coding, ...] = ("zstd", "gzip", "identity")
 _ALIASES = {"x-gzip": "gzip"}
 
 
+@lru_cache(maxsize=1000)
 def chosen_coding(accept_encoding: str) -> Coding:
     """The coding that an Accept-Encoding header likes best.
 
@@ -104,6 +106,27 @@ def compressed(body: bytes, coding: Coding) -> bytes:
     if coding == "gzip":
         return zlib.compress(body, _GZIP_LEVEL, _GZIP_WINDOW)
     return body
+
+
+class CodedBodies:
+    """Whole bodies that were compressed not long ago; for one thread."""
+
+    def __init__(self, most_bytes: int) -> None:
+        """Remember so many bytes of them."""
+        self._left_bytes = most_bytes
+        self._bodies: dict[tuple[str, Coding], bytes] = {}
+
+    def get(self, tag: str, coding: Coding, body: bytes) -> bytes:
+        """`body` in a coding; `tag` names it and no other one."""
+        known = self._bodies.pop((tag, coding), None)
+        if known is None:
+            known = compressed(body, coding)
+            self._left_bytes -= len(known)
+        # Last in is last out: what is asked for again and again stays.
+        self._bodies[tag, coding] = known
+        while self._left_bytes < 0:
+            self._left_bytes += len(self._bodies.pop(next(iter(self._bodies))))
+        return known
 
 
 def compressed_pieces(pieces: Iterable[bytes], coding: Coding) -> Generator[bytes]:
