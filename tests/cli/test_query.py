@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.cli.shops import Shop
@@ -58,6 +60,12 @@ def test_a_limit_holds_for_every_format(limit: int, shop: Shop) -> None:
 def test_csv_is_the_data_as_it_is(shop: Shop) -> None:
     shop.publish({"t": "SELECT '=1+1' AS a, NULL AS b"})
     assert shop.call("query", "FROM t", "--format", "csv").output == "a,b\n=1+1,\n"
+
+
+def test_a_file_of_columns_goes_to_standard_output(shop: Shop) -> None:
+    shop.publish({"t": "SELECT 1 AS a, 'x' AS b"})
+    file = shop.call("query", "FROM t;", "--format", "parquet").stdout_bytes
+    assert pq.read_table(io.BytesIO(file)).to_pylist() == [{"a": 1, "b": "x"}]
 
 
 def test_an_older_snapshot_can_be_asked(shop: Shop) -> None:

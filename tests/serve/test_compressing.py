@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import zlib
 
@@ -9,11 +10,14 @@ import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.types import Message
 
+from headrace.serve.answers import Answer, Piece, send_answer
 from headrace.serve.compressing import (
+    CodedBodies,
     Coding,
     chosen_coding,
-    coding_headers,
+    coded,
     compressed,
     compressed_pieces,
     compressor,
@@ -101,7 +105,69 @@ def test_small_and_compressed_bodies_are_left_alone() -> None:
     assert not is_worth_it(1_000_000, is_compressed=True)
 
 
-def test_a_coding_is_told_in_a_header() -> None:
-    assert coding_headers("identity") == {}
-    assert coding_headers("gzip") == {"Content-Encoding": "gzip"}
-    assert coding_headers("zstd") == {"Content-Encoding": "zstd"}
+def in_pieces(pieces: list[bytes]) -> Answer:
+    rest = iter(pieces[1:])
+    left = len(pieces) - 1
+
+    async def more() -> Piece:
+        nonlocal left
+        left -= 1
+        return next(rest), left == 0
+
+    return Answer(200, pieces[0], {"ETag": 'W/"1"'}, more=more)
+
+
+async def sent(answer: Answer) -> tuple[dict[str, str], bytes]:
+    """The headers and the body that a client gets."""
+    messages: list[Message] = []
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    await send_answer(answer, "GET", send)
+    headers = {name.decode(): value.decode() for name, value in messages[0]["headers"]}
+    return headers, b"".join(message["body"] for message in messages[1:])
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+def test_answers_are_coded_whole_and_in_pieces(coding: Coding) -> None:
+    body = b"headrace " * 1000
+    whole = coded(Answer(200, body, {"ETag": 'W/"1"'}), coding, is_compressed=False)
+    headers, found = asyncio.run(sent(whole))
+    assert read(found, coding) == body
+    # The tag names the rows, and is the same in every coding.
+    assert headers == {
+        "etag": 'W/"1"',
+        "content-encoding": coding,
+        "content-length": str(len(found)),
+    }
+    pieces = coded(in_pieces([body, body, b"end"]), coding, is_compressed=False)
+    headers, found = asyncio.run(sent(pieces))
+    assert read(found, coding) == body + body + b"end"
+    assert headers == {"etag": 'W/"1"', "content-encoding": coding}
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(200, b"small"), Answer(304), Answer(404, b"x" * 2000)], ids=str
+)
+def test_what_gains_nothing_is_not_coded(answer: Answer) -> None:
+    assert coded(answer, "gzip", is_compressed=False) is answer
+
+
+def test_files_that_are_compressed_already_are_not_coded() -> None:
+    answer = Answer(200, b"x" * 2000)
+    assert coded(answer, "zstd", is_compressed=True) is answer
+    assert coded(answer, "identity", is_compressed=False) is answer
+
+
+def test_bodies_that_are_asked_for_again_are_remembered() -> None:
+    bodies = CodedBodies(100)
+    first = bodies.get("a", "zstd", b"a" * 2000)
+    assert bodies.get("a", "zstd", b"a" * 2000) is first
+    assert read(bodies.get("a", "gzip", b"a" * 2000), "gzip") == b"a" * 2000
+    # What is larger than all that is remembered is compressed all the same.
+    large = bytes(range(256)) * 8
+    assert read(bodies.get("b", "zstd", large), "zstd") == large
+    again = bodies.get("a", "zstd", b"a" * 2000)
+    assert again == first
+    assert again is not first

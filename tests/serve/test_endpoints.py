@@ -63,14 +63,14 @@ def test_one_answer_in_three_formats(shop: Shop, serve: Serve) -> None:
 def test_headers_say_what_the_answer_is_of(shop: Shop, serve: Serve, clock: SetClock) -> None:
     shop.publish_sales()
     clock.advance(90)
-    headers = dict(serve().get("/sales").headers)
+    headers = dict(serve().get("/sales", {"Accept-Encoding": "identity"}).headers)
     assert headers.pop("etag").startswith('W/"')
     assert int(headers.pop("content-length")) > 0
     assert headers == {
         "x-snapshot": "1",
         "x-data-age": "90",
         "cache-control": "public, no-cache",
-        "vary": "Accept",
+        "vary": "Accept, Accept-Encoding",
         "content-type": "application/json",
         "x-content-type-options": "nosniff",
     }
@@ -252,6 +252,20 @@ def test_a_large_answer_is_whole_in_every_format(shop: Shop, serve: Serve) -> No
     assert client.get("/sales?limit=20000").content == streamed.content
 
 
+@pytest.mark.parametrize("ending", ["json", "csv", "arrow", "parquet", "xlsx"])
+def test_a_query_past_the_deadline_is_stopped_in_every_format(
+    shop: Shop, serve: Serve, ending: str
+) -> None:
+    shop.publish(value_endpoint(ENDLESS, "BIGINT"), replace(ALL_SALES, path="/sales"),
+                 tables=(shop.table("sales", SALES.format(rows=5)),))  # fmt: skip
+    client = serve(deadline_seconds=0.2, workers=1, queue=0)
+    assert client.get(f"/it.{ending}").status_code == 503
+    # The only worker is free again only once the query has really stopped.
+    while (again := client.get("/sales")).status_code == 503:
+        assert again.json()["type"].startswith("urn:headrace:problem:")
+    assert again.status_code == 200
+
+
 def test_files_are_named_after_the_endpoint(shop: Shop, serve: Serve) -> None:
     shop.publish_sales(rows=10)
     client = serve()
@@ -273,6 +287,22 @@ def test_arrow_and_parquet_have_the_rows_of_json(shop: Shop, serve: Serve) -> No
     assert pa.ipc.open_stream(arrow.content).read_all().num_rows == len(rows)
     parquet = client.get("/sales.parquet?limit=5000").content
     assert pq.read_table(io.BytesIO(parquet)).schema.names == list(rows[0])
+
+
+@pytest.mark.parametrize("limit", [100, 5000])
+def test_answers_are_compressed_for_who_accepts_that(shop: Shop, serve: Serve, limit: int) -> None:
+    shop.publish_sales(rows=5_000)
+    client = serve()
+    url = f"/sales?limit={limit}"
+    plain = client.get(url, {"Accept-Encoding": "identity"})
+    zipped = client.get(url, {"Accept-Encoding": "gzip"})
+    assert zipped.headers["content-encoding"] == "gzip"
+    assert zipped.content == plain.content
+    assert zipped.headers["etag"] == plain.headers["etag"]
+    assert zipped.headers["vary"] == plain.headers["vary"] == "Accept, Accept-Encoding"
+    assert "content-encoding" not in plain.headers
+    file = client.get(f"/sales.parquet?limit={limit}", {"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in file.headers
 
 
 def test_a_client_chooses_the_shape_of_json(shop: Shop, serve: Serve) -> None:

@@ -298,7 +298,7 @@ def test_memory_does_not_grow_with_the_answer(
     assert peak_bytes < 8_000_000
     assert sum(sizes) > 1_000_000
     assert max(sizes) <= 1024 * 1024 * 2
-    assert min(sizes[1:-1], default=65536) >= 65536 or ending == "arrow"
+    assert min(sizes[1:-1], default=65536) >= 65536
 
 
 def test_wide_rows_come_in_pieces_of_bounded_size(connection: duckdb.DuckDBPyConnection) -> None:

@@ -15,6 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from headrace.serve.answers import Answer, Headers, request_header, send_answer
 from headrace.serve.asked import Request
 from headrace.serve.cache import Statistics
+from headrace.serve.compressing import chosen_coding, coded
 from headrace.serve.counting import AccessCounts
 from headrace.serve.dependencies import SCOPE_KEY
 from headrace.serve.editions import Edition
@@ -212,7 +213,8 @@ class Service:
         answer = ready.answer() if ready else await endpoint.answer(asked, _leaving(receive))
         # What was refused was raised: this is a 200 or a 304.
         found.target.calls.total += 1
-        return answer
+        coding = chosen_coding(request_header(scope, b"accept-encoding"))
+        return coded(answer, coding, is_compressed=asked.request.format.is_compressed)
 
     def _negotiated(self, scope: Scope) -> Form:
         chosen = self._formats.by_accept(request_header(scope, b"accept"))

@@ -6,11 +6,16 @@ Caches tell the codings apart by `Vary: Accept-Encoding`.
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Generator, Iterable
+from dataclasses import replace
+from functools import lru_cache
 from typing import Literal, Protocol, TypeAlias
 
 import zstandard
+
+from headrace.serve.answers import Answer, Piece
 
 Coding: TypeAlias = Literal["identity", "gzip", "zstd"]
 
@@ -24,6 +29,7 @@ _PREFERRED: tuple[Coding, ...] = ("zstd", "gzip", "identity")
 _ALIASES = {"x-gzip": "gzip"}
 
 
+@lru_cache(maxsize=1000)
 def chosen_coding(accept_encoding: str) -> Coding:
     """The coding that an Accept-Encoding header likes best.
 
@@ -58,6 +64,31 @@ def _weight(text: str) -> float:
     return weight if 0.0 <= weight <= 1.0 else 0.0
 
 
+def coded(answer: Answer, coding: Coding, *, is_compressed: bool) -> Answer:
+    """An answer in a coding; itself when that would gain nothing.
+
+    Args:
+        answer: whole or in pieces.
+        coding: what the client likes best.
+        is_compressed: whether the format of the answer has seen to that already.
+    """
+    more = answer.more
+    worth_it = is_worth_it(len(answer.body), is_compressed=is_compressed)
+    if coding == "identity" or answer.status != 200 or not worth_it:
+        return answer
+    headers = {**answer.headers, "Content-Encoding": coding}
+    if more is None:
+        return replace(answer, body=compressed(answer.body, coding), headers=headers)
+    stream = compressor(coding)
+
+    async def next_piece() -> Piece:
+        piece, last = await more()
+        # Beside the event loop: a megabyte takes some milliseconds.
+        return await asyncio.to_thread(stream.piece, piece, last=last), last
+
+    return replace(answer, body=stream.piece(answer.body), more=next_piece, headers=headers)
+
+
 def is_worth_it(size_bytes: int, *, is_compressed: bool) -> bool:
     """Whether a body gets smaller by a coding.
 
@@ -75,6 +106,27 @@ def compressed(body: bytes, coding: Coding) -> bytes:
     if coding == "gzip":
         return zlib.compress(body, _GZIP_LEVEL, _GZIP_WINDOW)
     return body
+
+
+class CodedBodies:
+    """Whole bodies that were compressed not long ago; for one thread."""
+
+    def __init__(self, most_bytes: int) -> None:
+        """Remember so many bytes of them."""
+        self._left_bytes = most_bytes
+        self._bodies: dict[tuple[str, Coding], bytes] = {}
+
+    def get(self, tag: str, coding: Coding, body: bytes) -> bytes:
+        """`body` in a coding; `tag` names it and no other one."""
+        known = self._bodies.pop((tag, coding), None)
+        if known is None:
+            known = compressed(body, coding)
+            self._left_bytes -= len(known)
+        # Last in is last out: what is asked for again and again stays.
+        self._bodies[tag, coding] = known
+        while self._left_bytes < 0:
+            self._left_bytes += len(self._bodies.pop(next(iter(self._bodies))))
+        return known
 
 
 def compressed_pieces(pieces: Iterable[bytes], coding: Coding) -> Generator[bytes]:
@@ -122,8 +174,3 @@ class _Gzip:
     def piece(self, data: bytes, *, last: bool = False) -> bytes:
         how = zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH
         return self._stream.compress(data) + self._stream.flush(how)
-
-
-def coding_headers(coding: Coding) -> dict[str, str]:
-    """The headers of an answer in a coding, beside `Vary`."""
-    return {} if coding == "identity" else {"Content-Encoding": coding}

@@ -256,7 +256,7 @@ class CompiledEndpoint:
             # Any cache may keep the answer, and asks whether it is still the one: a publish that
             # touches none of its tables leaves the tag as it was.
             "Cache-Control": "public, no-cache",
-            "Vary": "Accept",
+            "Vary": "Accept, Accept-Encoding",
             "X-Content-Type-Options": "nosniff",
         }
 

@@ -58,13 +58,16 @@ _NESTED = frozenset(["LIST", "STRUCT", "MAP"])
 def arrow_stream(selection: Selection) -> Iterator[bytes]:
     """An Arrow IPC stream."""
     schema, batches = _batches(selection, _KEPT | {"INTERVAL"})
+    return sized(_arrow(schema, batches))
+
+
+def _arrow(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Iterator[bytes]:
     sink = Sink()
     with pa.ipc.new_stream(sink, schema) as writer:
-        yield sink.taken()
         for batch in batches:
             writer.write_batch(_without_remains(batch))
-            yield from sink.pieces()
-    yield sink.taken()
+            yield from sink.taken()
+    yield from sink.taken()
 
 
 def _without_remains(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -73,10 +76,13 @@ def _without_remains(batch: pa.RecordBatch) -> pa.RecordBatch:
     In those places DuckDB's batches have whatever was in memory before, such as the rows of
     somebody else's answer, and an Arrow stream has them as they are.
     """
+    suspect = [column.null_count > 0 or pa.types.is_nested(column.type) for column in batch.columns]
+    if not any(suspect):
+        return batch
     every = pa.array(range(batch.num_rows), pa.int32())
     columns = [
-        column.take(every) if column.null_count or pa.types.is_nested(column.type) else column
-        for column in batch.columns
+        column.take(every) if is_suspect else column
+        for column, is_suspect in zip(batch.columns, suspect, strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
@@ -92,8 +98,8 @@ def _parquet(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Iterator[b
     with pq.ParquetWriter(sink, schema, compression="zstd", compression_level=1) as writer:
         for group in _groups(batches):
             writer.write_table(pa.Table.from_batches(group, schema), _GROUP_ROWS)
-            yield from sink.pieces()
-    yield sink.taken()
+            yield from sink.taken()
+    yield from sink.taken()
 
 
 def _groups(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:

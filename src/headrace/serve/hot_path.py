@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from headrace.serve.answers import BODILESS, Headers
 from headrace.serve.asked import Request
+from headrace.serve.compressing import CodedBodies, chosen_coding, is_worth_it
 from headrace.serve.editions import Edition, Target
 from headrace.serve.endpoints import Ready
 from headrace.serve.formats import Form, Formats
@@ -21,9 +22,19 @@ from headrace.serve.settings import ServeSettings
 # So many different Accept headers, and targets of one snapshot, are remembered at most.
 _MOST_ACCEPTS = 1000
 _MOST_TARGETS = 20_000
-# Those after the first two mean a body, or something that only the slow path knows.
+# Compressed bodies that are remembered: to send one again takes no time.
+_CODED_BYTES = 8 * 1024 * 1024
+# Those after the first three mean a body, or something that only the slow path knows.
 _LOOKED_AT = frozenset(
-    {b"accept", b"if-none-match", b"content-length", b"transfer-encoding", b"expect", b"upgrade"}
+    {
+        b"accept",
+        b"accept-encoding",
+        b"if-none-match",
+        b"content-length",
+        b"transfer-encoding",
+        b"expect",
+        b"upgrade",
+    }
 )
 
 
@@ -67,6 +78,7 @@ class HotPath:
         self._most_url_bytes = settings.max_url_bytes
         self._most_header_bytes = settings.max_header_bytes
         self._accepted: dict[bytes, Form | None] = {}
+        self._bodies = CodedBodies(_CODED_BYTES)
 
     def answer(self, method: str, path: bytes, query: bytes, headers: Headers) -> Hot | None:
         """The answer to a request without a body; None: ask the slow path.
@@ -82,7 +94,7 @@ class HotPath:
         wanted = self._wanted(headers)
         if wanted is None:
             return None
-        accept, none_match = wanted
+        accept, accept_encoding, none_match = wanted
         edition = self._editions.acquire()
         if edition is None:
             return None
@@ -98,11 +110,23 @@ class HotPath:
         if ready is None:
             return None
         target.served.calls.total += 1
-        return Hot(ready, target.notice)
+        return self._coded(ready, target, accept_encoding)
 
-    def _wanted(self, headers: Headers) -> tuple[bytes, bytes] | None:
-        """Accept and If-None-Match; None when the slow path must look at the headers."""
-        accept = none_match = b""
+    def _coded(self, ready: Ready, target: Target, accept_encoding: bytes) -> Hot:
+        """An answer in the coding that the client likes best."""
+        coding = chosen_coding(accept_encoding.decode("latin-1"))
+        is_compressed = target.asked.request.format.is_compressed
+        worth_it = is_worth_it(len(ready.body), is_compressed=is_compressed)
+        if coding == "identity" or ready.status != 200 or not worth_it:
+            return Hot(ready, target.notice)
+        body = self._bodies.get(ready.tag, coding, ready.body)
+        return Hot(
+            ready._replace(body=body), [*target.notice, (b"content-encoding", coding.encode())]
+        )
+
+    def _wanted(self, headers: Headers) -> tuple[bytes, bytes, bytes] | None:
+        """Accept, Accept-Encoding, If-None-Match; None when the slow path must look at them."""
+        accept = accept_encoding = none_match = b""
         size = 0
         for name, value in headers:
             size += len(name) + len(value)
@@ -110,11 +134,15 @@ class HotPath:
                 continue
             if name == b"accept" and not accept:
                 accept = value
+            elif name == b"accept-encoding" and not accept_encoding:
+                accept_encoding = value
             elif name == b"if-none-match" and not none_match:
                 none_match = value
             else:
                 return None
-        return (accept, none_match) if size <= self._most_header_bytes else None
+        if size > self._most_header_bytes:
+            return None
+        return accept, accept_encoding, none_match
 
     def _target(self, edition: Edition, path: bytes, query: bytes, accept: bytes) -> Target | None:
         known = edition.targets.get((path, query, accept))

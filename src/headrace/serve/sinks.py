@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
-
-from headrace.serve.selection import LARGEST_PIECE_BYTES
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -28,13 +25,7 @@ class Sink(io.RawIOBase):
         self._parts.append(bytes(data))
         return len(self._parts[-1])
 
-    def taken(self) -> bytes:
-        """What was written since the last time."""
+    def taken(self) -> list[bytes]:
+        """What was written since the last time, each write for itself."""
         parts, self._parts = self._parts, []
-        return b"".join(parts)
-
-    def pieces(self) -> Iterator[bytes]:
-        """The same, in pieces that are not too large."""
-        whole = memoryview(self.taken())
-        for start in range(0, len(whole), LARGEST_PIECE_BYTES):
-            yield bytes(whole[start : start + LARGEST_PIECE_BYTES])
+        return parts

@@ -53,10 +53,10 @@ def _workbook(selection: Selection) -> Iterator[bytes]:
             with file.open(_entry(f"xl/worksheets/sheet{sheets}.xml"), "w") as sheet:
                 for part in chain([start], _sheet(rows), [_SHEET_END]):
                     sheet.write(part)
-                    yield sink.taken()
+                    yield from sink.taken()
         for name, text in _frame(sheets).items():
             file.writestr(_entry(name), text)
-    yield sink.taken()
+    yield from sink.taken()
 
 
 def _sheet(rows: _Rows) -> Iterator[bytes]:
