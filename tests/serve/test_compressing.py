@@ -148,7 +148,9 @@ def test_answers_are_coded_whole_and_in_pieces(coding: Coding) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [Answer(200, b"small"), Answer(304), Answer(404, b"x" * 2000)], ids=str
+    "answer",
+    [Answer(200, b"small"), Answer(304), Answer(404, b"x" * 2000)],
+    ids=["small", "unchanged", "refused"],
 )
 def test_what_gains_nothing_is_not_coded(answer: Answer) -> None:
     assert coded(answer, "gzip", is_compressed=False) is answer
