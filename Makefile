@@ -10,7 +10,7 @@ DEMO ?= demo-project
 help:
 	@echo "make demo    create the demo project, run it and serve it"
 	@echo "make test    the whole test suite"
-	@echo "make soak    the locality proof against 50,000 random models, builds against 200 random histories, the API against 5,000 requests"
+	@echo "make soak    the locality proof against 50,000 random models, builds against 200 random histories, the API against 5,000 requests, deploys under 50,000"
 	@echo "make check   formatting, lint, types, import order"
 	@echo "make fix     format and repair what can be repaired"
 	@echo "make bench   the figures of docs/benchmarks.md"
@@ -35,6 +35,7 @@ test: $(STAMP)
 soak: $(STAMP)
 	HEADRACE_SOAK=50000 $(BIN)/python -m pytest -n 0 -s tests/pipeline/compile/test_locality_property.py
 	HEADRACE_SOAK=200 $(BIN)/python -m pytest -n auto tests/pipeline/test_incremental_property.py
+	HEADRACE_SOAK=1 $(BIN)/python -m pytest -n 0 -s tests/serve/test_deploys.py tests/serve/test_overload.py
 	HEADRACE_SOAK=5000 $(BIN)/python -m pytest -n 0 tests/acceptance/test_bad_input.py
 
 check: $(STAMP)

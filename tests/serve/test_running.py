@@ -11,7 +11,7 @@ import pytest
 
 from headrace.base.errors import UsageError
 from headrace.serve import ServeSettings
-from headrace.serve.running import Listening, listen
+from headrace.serve.listening import Listening, listen
 from tests.serve.serving import QUICK, Started, serving
 from tests.serve.shop import Shop
 

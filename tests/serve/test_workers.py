@@ -123,3 +123,44 @@ def test_a_failure_of_the_work_is_the_callers() -> None:
     with pytest.raises(ZeroDivisionError):
         run(workers.run(fails, Work(), stays))
     workers.close()
+
+
+def test_an_export_goes_on_while_every_thread_for_queries_is_busy() -> None:
+    workers = Workers(threads=1, queue=0, deadline_seconds=10, exports=1)
+    query, piece = Work(), Work()
+    piece.released.set()
+    closed: list[str] = []
+
+    async def both() -> tuple[bytes, bool]:
+        running = asyncio.ensure_future(workers.run(query.call, query, stays))
+        await asyncio.to_thread(query.begun.wait, 10)
+        export = workers.export(lambda: closed.append("closed"))
+        with pytest.raises(Busy):
+            workers.export(lambda: None)
+        got = await export.run(lambda: (piece.call().encode(), True), piece, stays)
+        export.close()
+        export.close()
+        query.released.set()
+        assert await running == "done"
+        return got
+
+    assert run(both()) == (b"done", True)
+    assert closed == ["closed"]
+    workers.export(lambda: None).close()
+    workers.close()
+
+
+def test_an_export_ends_with_its_client_between_two_pieces() -> None:
+    workers = Workers(threads=1, queue=0, deadline_seconds=10)
+    piece = Work()
+    piece.released.set()
+
+    async def pieces() -> None:
+        export = workers.export(lambda: None)
+        await export.run(lambda: (b"", False), piece, leaves)
+        with pytest.raises(ClientGone):
+            await export.run(lambda: (b"", False), piece, leaves)
+        export.close()
+
+    run(pieces())
+    workers.close()

@@ -335,6 +335,7 @@ class Settings:
     deadline_seconds: float = 10.0
     copy_limit_bytes: int = 4_000_000_000
     redis: str = ""
+    processes: int = 1
 
 
 @dataclass(frozen=True, slots=True)

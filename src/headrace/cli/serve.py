@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import sys
 from pathlib import Path
 
 import click
@@ -11,16 +11,24 @@ from headrace.base.errors import NotFound
 from headrace.cli.opening import Opened, Published, open_project
 from headrace.cli.options import environment_option, host_option, port_option, project_option
 from headrace.cli.printing import cut, faint, good, table
-from headrace.serve.app import create_app
-from headrace.serve.running import Listening, listen, run
-from headrace.serve.settings import ServeSettings
+from headrace.cli.server_log import log_to_stderr
+from headrace.serve.listening import Listening, listen, url
+from headrace.serve.supervising import Supervision, Supervisor
 
 _DESCRIPTION_COLUMNS = 60
+# Beyond what a server process gives itself.
+_PATIENCE_SECONDS = 3.0
 
 
 @click.command(name="serve")
 @host_option
 @port_option
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 1024),
+    metavar="NUMBER",
+    help="Server processes that share the port; by default the one of headrace.toml, else 1.",
+)
 @click.option(
     "--allow-unauthenticated",
     is_flag=True,
@@ -31,9 +39,12 @@ _DESCRIPTION_COLUMNS = 60
 )
 @environment_option
 @project_option
+@click.pass_context
 def command(
+    ctx: click.Context,
     host: str | None,
     port: int | None,
+    processes: int | None,
     allow_unauthenticated: bool,
     no_count: bool,
     environment: str | None,
@@ -41,32 +52,37 @@ def command(
 ) -> None:
     """Serve the published snapshot over HTTP, and every later one as soon as it is published.
 
-    It reads the store, and no file of the project but headrace.toml. SIGTERM ends it without a
-    failed request.
+    It reads the store, and no file of the project but headrace.toml. SIGTERM ends it, and SIGHUP
+    replaces its processes with newly started ones, without a failed request.
     """
     opened = open_project(folder)
     name = opened.environment(environment)
-    settings = ServeSettings(
-        deadline_seconds=opened.settings.deadline_seconds,
-        memory_limit=opened.settings.memory_limit,
-        count_calls=not no_count,
-        redis=opened.settings.redis,
-        project=opened.settings.name,
-    )
     listening = Listening(
         host=opened.settings.host if host is None else host,
         port=opened.settings.port if port is None else port,
         allow_unauthenticated=allow_unauthenticated,
     )
+    supervision = Supervision(
+        processes=opened.settings.processes if processes is None else processes,
+        lame_duck_seconds=listening.lame_duck_seconds,
+        end_seconds=listening.end_seconds + _PATIENCE_SECONDS,
+    )
     with listen(listening) as listener:
         click.echo(banner(opened, name, url(listening.host, listener)))
-        run(create_app(opened.store, name, settings), listener, listening)
+        log_to_stderr()
+        processes = supervision.processes
+        program = server_process(opened.root, name, processes=processes, no_count=no_count)
+        ctx.exit(Supervisor(program, listener, supervision).run())
 
 
-def url(host: str, listener: socket.socket) -> str:
-    """The address that a listening socket answers on; its port is known only now if it was 0."""
-    port = listener.getsockname()[1]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def server_process(root: Path, environment: str, *, processes: int, no_count: bool) -> list[str]:
+    """The command that answers requests; it reads headrace.toml itself, so a deploy reads it anew.
+
+    `-P`: nothing that lies in the current folder is taken for a module of ours.
+    """
+    program = [sys.executable, "-P", "-m", "headrace.cli.server_process"]
+    options = ["--processes", str(processes), *(["--no-count"] if no_count else [])]
+    return [*program, "--project", str(root), "--environment", environment, *options]
 
 
 def banner(opened: Opened, environment: str, address: str) -> str:

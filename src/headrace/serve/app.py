@@ -105,6 +105,11 @@ class Service:
         """Serve what is published now, if it is not served already; blocks."""
         self._watcher.refresh()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether a snapshot is served, and will be for a while."""
+        return bool(self._watcher.number) and not self.draining
+
     def drain(self) -> None:
         """Close every connection after its answer, and be ready no more, from now on."""
         self.draining = True
@@ -252,9 +257,8 @@ class Service:
 
     def _ready(self) -> Answer:
         number, failure = self._watcher.number, self._watcher.failure
-        is_ready = bool(number) and not self.draining
         report: dict[str, object] = {
-            "status": "ready" if is_ready else "not ready",
+            "status": "ready" if self.is_ready else "not ready",
             "environment": self._watcher.environment,
             "snapshot": number or None,
         }
@@ -264,7 +268,7 @@ class Service:
             report["reason"] = failure.public
         elif not number:
             report["reason"] = "no snapshot is loaded yet"
-        return Answer(200 if is_ready else 503, msgspec.json.encode(report), _JSON)
+        return Answer(200 if self.is_ready else 503, msgspec.json.encode(report), _JSON)
 
 
 async def _send_hot(hot: Hot, method: str, send: Send) -> None:

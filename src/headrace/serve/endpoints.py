@@ -191,21 +191,23 @@ class CompiledEndpoint:
 
     async def _run(self, asked: Asked, gone: Callable[[], Awaitable[None]]) -> Answer:
         stream = self._stream(asked)
-        more = partial(self._kit.workers.run, stream.next, stream, gone)
+        workers = self._kit.workers
         try:
-            piece, last = await more()
+            piece, last = await workers.run(stream.next, stream, gone)
+            export = None if last else workers.export(stream.close)
         except (Busy, TooSlow, QueryFailed) as exc:
             stream.close()
             raise Refused(self._refusal(exc, asked)) from exc
         except (ClientGone, asyncio.CancelledError):
             stream.close()
             raise
-        if last:
+        if export is None:
             self._keep(asked, piece)
             return self._whole(asked, piece).answer()
         collected = _Collected(piece, self._cache.largest_bytes, partial(self._keep, asked))
         first = self._whole(asked, piece).answer()
-        return replace(first, more=collected.over(more), close=stream.close)
+        more = partial(export.run, stream.next, stream, gone)
+        return replace(first, more=collected.over(more), close=export.close)
 
     def _stream(self, asked: Asked) -> Stream:
         bound = self._bound(asked.values)
@@ -228,7 +230,7 @@ class CompiledEndpoint:
     def _refusal(self, exc: Exception, asked: Asked) -> Answer:
         """What to tell the client of a query that failed; the rest goes to the log."""
         if isinstance(exc, Busy):
-            return unavailable("Too many queries are waiting.", "busy")
+            return unavailable(str(exc), "busy")
         if isinstance(exc, TooSlow):
             seconds = f"{self._kit.workers.deadline_seconds:g}"
             return unavailable(f"The query took longer than {seconds} s.", "deadline")

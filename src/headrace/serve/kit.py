@@ -41,7 +41,8 @@ class Kit:
             threads=settings.workers,
             queue=settings.queue,
             deadline_seconds=settings.deadline_seconds,
-            calls_compute=not settings.query_processes,
+            wait_seconds=settings.wait_seconds,
+            exports=settings.exports,
         )
         return cls(
             clock,

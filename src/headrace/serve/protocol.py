@@ -46,7 +46,7 @@ class _HotProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._is_hot = False
         self._hot_at = 0.0
-        self._idle_timer: asyncio.TimerHandle | None = None
+        self.idle_timer: asyncio.TimerHandle | None = None
 
     # What the parser calls
 
@@ -79,9 +79,9 @@ class _HotProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the timer, too."""
-        if self._idle_timer is not None:
-            self._idle_timer.cancel()
-            self._idle_timer = None
+        if self.idle_timer is not None:
+            self.idle_timer.cancel()
+            self.idle_timer = None
         super().connection_lost(exc)
 
     # The hot path
@@ -134,17 +134,17 @@ class _HotProtocol(HttpToolsProtocol):
     def _stay(self) -> None:
         """Note that there was a request: one timer a connection, not one a request."""
         self._hot_at = self.loop.time()
-        if self._idle_timer is None:
-            self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._close_idle)
+        if self.idle_timer is None:
+            self.idle_timer = self.loop.call_later(self.timeout_keep_alive, self._close_idle)
 
     def _close_idle(self) -> None:
-        self._idle_timer = None
+        self.idle_timer = None
         if self.cycle is not None and not self.cycle.response_complete:
             # The application answers: its end starts uvicorn's own timer.
             return
         left = self._hot_at + self.timeout_keep_alive - self.loop.time()
         if left > 0:
-            self._idle_timer = self.loop.call_later(left, self._close_idle)
+            self.idle_timer = self.loop.call_later(left, self._close_idle)
         elif self.timeout_keep_alive_task is None and not self.transport.is_closing():
             self.transport.close()
 

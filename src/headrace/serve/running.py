@@ -1,4 +1,4 @@
-"""Runs the application under uvicorn: takes an address, serves until it is told to stop.
+"""Runs the application under uvicorn: takes a listening socket, serves until it is told to stop.
 
 A SIGTERM first makes the server a lame duck: not ready, every connection closed after its answer,
 new ones still taken; then it listens no more, answers what it has, and ends. So a successor or a
@@ -8,94 +8,66 @@ load balancer takes over without a failed request.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
+import resource
 import signal
 import socket
+import threading
+import time
 from dataclasses import dataclass
 from types import FrameType
+from typing import Self, cast
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from headrace.base.errors import UsageError
-from headrace.serve.app import Service, create_app
+from headrace.serve.app import Service
+from headrace.serve.listening import Listening
 from headrace.serve.protocol import protocol_of
-from headrace.serve.settings import DEFAULT_SETTINGS, ServeSettings
-from headrace.store.store import Store
+from headrace.serve.slow_clients import Patience, SlowClients
+from headrace.serve.supervising import READY, STARTED
 
-_BACKLOG = 2048
 # How long a connection may ask for nothing.
 KEEP_ALIVE_SECONDS = 5
-_LARGEST_PORT = 65535
+_EXIT_ORPHANED = 1
+_TICKS_A_SWEEP = 10
+# Data files, the store's, standard streams, query processes: what is no connection.
+_OTHER_FILES = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
-    """Where and how to listen.
+class Inherited:
+    """What a server process has from the one that started it: see `Supervisor`."""
 
-    Attributes:
-        host: an address or a name.
-        port: 0 is any free one.
-        allow_unauthenticated: serve to other machines although anybody there may ask.
-        lame_duck_seconds: how long new connections are still taken after a SIGTERM.
-        linger_seconds: how long those that were taken last have to send their request.
-        grace_seconds: how long answers under way may still take then.
-    """
+    listener: socket.socket
+    life_fd: int
+    report_fd: int
 
-    host: str = "127.0.0.1"
-    port: int = 8000
-    allow_unauthenticated: bool = False
-    lame_duck_seconds: float = 2.0
-    linger_seconds: float = 0.5
-    grace_seconds: float = 10.0
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """What `--inherited` names; a process that is started from here does not get it again."""
+        listener, life_fd, report_fd = (int(each) for each in text.split(","))
+        for each in (listener, life_fd, report_fd):
+            os.set_inheritable(each, False)
+        return cls(socket.socket(fileno=listener), life_fd, report_fd)
+
+    def report(self, word: bytes) -> None:
+        """Tell the parent; it may be gone."""
+        try:
+            os.write(self.report_fd, word)
+        except BrokenPipeError:
+            return
 
 
-def serve(
-    store: Store,
-    environment: str,
+def run(
+    service: Service,
+    listener: socket.socket,
     listening: Listening,
-    settings: ServeSettings = DEFAULT_SETTINGS,
+    inherited: Inherited | None = None,
 ) -> None:
-    """Serve an environment until SIGTERM or SIGINT.
-
-    Raises:
-        UsageError: the address cannot be listened on, or is open to others without leave.
-    """
-    with listen(listening) as listener:
-        run(create_app(store, environment, settings), listener, listening)
-
-
-def listen(listening: Listening) -> socket.socket:
-    """A listening socket.
-
-    Raises:
-        UsageError: the address is taken, unknown, or open to others without leave.
-    """
-    if not listening.allow_unauthenticated:
-        _require_loopback(listening.host)
-    if not 0 <= listening.port <= _LARGEST_PORT:
-        raise _cannot_listen(listening, "there is no such port")
-    address = (listening.host, listening.port)
-    try:
-        family = socket.getaddrinfo(*address)[0][0]
-        return socket.create_server(address, family=family, backlog=_BACKLOG)
-    except socket.gaierror as exc:
-        raise _cannot_listen(listening, "there is no such host") from exc
-    except OSError as exc:
-        raise _cannot_listen(listening, os.strerror(exc.errno or 0).lower()) from exc
-
-
-def _cannot_listen(listening: Listening, reason: str) -> UsageError:
-    return UsageError(
-        f"{listening.host}:{listening.port}: cannot listen there: {reason}; expected a free port "
-        "of this machine; stop what listens there, or choose another with --port"
-    )
-
-
-def run(service: Service, listener: socket.socket, listening: Listening) -> None:
-    """Serve on a listening socket until SIGTERM or SIGINT."""
+    """Serve on a listening socket until SIGTERM or SIGINT, or until the parent is gone."""
     config = configured(service, listening)
-    LameDuckServer(config, service, listening).run(sockets=[listener])
+    LameDuckServer(config, service, listening, inherited).run(sockets=[listener])
 
 
 def configured(service: Service, listening: Listening) -> uvicorn.Config:
@@ -103,6 +75,8 @@ def configured(service: Service, listening: Listening) -> uvicorn.Config:
     return uvicorn.Config(
         service,
         http="httptools" if service.settings.protocol == "asgi" else protocol_of(service),
+        # Logging belongs to whoever runs this: a command, or a process of the user's own.
+        log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -119,11 +93,26 @@ def configured(service: Service, listening: Listening) -> uvicorn.Config:
 class LameDuckServer(uvicorn.Server):
     """uvicorn's server, with a SIGTERM that fails no request; a second one ends it at once."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, listening: Listening) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        service: Service,
+        listening: Listening,
+        inherited: Inherited | None = None,
+    ) -> None:
         """Run nothing yet."""
         super().__init__(config)
         self._service = service
         self._listening = listening
+        self._inherited = inherited
+        self._is_reported = inherited is None
+        self._slow_clients = SlowClients(
+            Patience(
+                service.settings.receive_seconds,
+                service.settings.send_seconds,
+                _room_for(service.settings.connections),
+            )
+        )
         self._draining: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -131,6 +120,22 @@ class LameDuckServer(uvicorn.Server):
         """Remember the loop: signals come from outside of it."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
+        if self._inherited is not None:
+            self._inherited.report(STARTED)
+            threading.Thread(
+                target=self._outlive_nobody, args=(self._inherited,), daemon=True
+            ).start()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Every 0.1 s: say once that the server is ready; each second, look for slow clients."""
+        if not self._is_reported and self._service.is_ready and self._inherited is not None:
+            self._is_reported = True
+            self._inherited.report(READY)
+        if counter % _TICKS_A_SWEEP == 0:
+            # Only HTTP/1.1 by httptools is spoken here.
+            connections = cast("set[HttpToolsProtocol]", self.server_state.connections)
+            self._slow_clients.sweep(connections, time.monotonic())
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain on the first SIGTERM; everything else is uvicorn's."""
@@ -146,22 +151,30 @@ class LameDuckServer(uvicorn.Server):
     async def _drain(self) -> None:
         self._service.drain()
         await asyncio.sleep(self._listening.lame_duck_seconds)
-        for server in self.servers:
-            server.close()
+        self._stop_listening()
         await asyncio.sleep(self._listening.linger_seconds)
         self.should_exit = True
 
+    def _stop_listening(self) -> None:
+        for server in self.servers:
+            server.close()
 
-def _require_loopback(host: str) -> None:
-    if host == "localhost":
-        return
-    try:
-        is_loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
-        raise UsageError(
-            f"{host}: other machines could reach it, and nothing asks who they are; "
-            "expected 127.0.0.1, ::1 or localhost; "
-            "add --allow-unauthenticated if everybody there may read everything"
-        )
+    def _outlive_nobody(self, inherited: Inherited) -> None:
+        """End when the parent has: its port must be free at once for whoever starts next."""
+        assert self._loop is not None
+        os.read(inherited.life_fd, 1)
+        self._loop.call_soon_threadsafe(self._stop_listening)
+        self.should_exit = True
+        # However the event loop is held up.
+        threading.Event().wait(self._listening.grace_seconds + 1)
+        os._exit(_EXIT_ORPHANED)
+
+
+def _room_for(connections: int) -> int:
+    """How many connections may be open: as many, or fewer where the system sets a limit."""
+    wanted = connections + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY not in (soft, hard):
+        wanted = min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    return wanted - _OTHER_FILES

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import re
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -14,6 +16,9 @@ class ServeSettings:
         deadline_seconds: the longest that one piece of work of a query may take.
         workers: queries that run at the same time; 0 is one a core, and at least 2.
         queue: queries that may wait for a worker; one more is refused with 503.
+        wait_seconds: how long a query may be expected to wait for a worker while the queue does not
+            empty; one that would wait longer is refused with 503.
+        exports: answers that are streamed at the same time; one more is refused with 503.
         query_processes: whether queries run in processes of their own, `workers` of them, which can
             be limited and killed; else in threads of the server.
         query_threads: threads of one query. 1 gives the most answers a second and the same order
@@ -32,6 +37,10 @@ class ServeSettings:
         csv_formula_guard: put `'` before a CSV text that a spreadsheet would run as a formula.
         protocol: "direct" answers what needs no waiting in uvicorn's protocol, before there is an
             ASGI request; "asgi" answers the same as an ASGI application.
+        receive_seconds: how long a client may take to send a request, once it has connected.
+        send_seconds: how long it may take nothing of an answer.
+        connections: of one server process at a time; beyond them, those are closed that have been
+            idle or incomplete longest.
         max_url_bytes, max_header_bytes: a longer request is refused with 414 or 431.
         max_body_bytes: of a request to a user's router; a longer one is refused with 413.
         redis: where the address of a Redis is that several processes share their answers by; see
@@ -42,6 +51,8 @@ class ServeSettings:
     deadline_seconds: float = 10.0
     workers: int = 0
     queue: int = 64
+    wait_seconds: float = 0.1
+    exports: int = 16
     query_processes: bool = True
     query_threads: int = 1
     memory_limit: str = ""
@@ -55,6 +66,9 @@ class ServeSettings:
     count_calls: bool = True
     csv_formula_guard: bool = True
     protocol: Literal["direct", "asgi"] = "direct"
+    receive_seconds: float = 15.0
+    send_seconds: float = 30.0
+    connections: int = 10_000
     max_url_bytes: int = 8 * 1024
     max_header_bytes: int = 16 * 1024
     max_body_bytes: int = 1024 * 1024
@@ -63,3 +77,23 @@ class ServeSettings:
 
 
 DEFAULT_SETTINGS = ServeSettings()
+
+
+def shared(settings: ServeSettings, processes: int) -> ServeSettings:
+    """What one of several server processes may take of what is meant for all of them together.
+
+    Args:
+        settings: of the whole server. Without a `memory_limit`, it has nothing to share.
+        processes: how many share, 1 or more.
+    """
+    if processes == 1:
+        return settings
+    workers = settings.workers or os.cpu_count() or 1
+    return replace(
+        settings,
+        # With one, a slow query would keep waiting whoever is connected to the same process.
+        workers=max(2, workers // processes),
+        memory_limit=re.sub(
+            r"[\d.]+", lambda found: f"{float(found[0]) / processes:.3f}", settings.memory_limit
+        ),
+    )

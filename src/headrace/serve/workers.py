@@ -7,20 +7,22 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
+
+from headrace.serve.admission import Admission, Busy
+from headrace.serve.answers import Piece
 
 Result = TypeVar("Result")
+Gone: TypeAlias = Callable[[], Awaitable[None]]
+__all__ = ["Busy", "ClientGone", "Export", "TooSlow", "Work", "Workers"]
 
 # Most answers are there before this; only then is it worth watching for the client to leave.
 _PATIENCE_SECONDS = 0.1
 # An interrupt that comes before the query has begun is forgotten by DuckDB: so it is repeated.
 _INTERRUPT_EVERY_SECONDS = 0.05
-
-
-class Busy(Exception):
-    """Too many queries wait already."""
 
 
 class TooSlow(Exception):
@@ -40,10 +42,20 @@ class Work(Protocol):
 
 
 class Workers:
-    """A pool of threads for queries."""
+    """Threads for queries, and others for the rest of answers that are streamed.
+
+    Whoever exports everything takes time from other exports first: what a query needs to begin is
+    kept free of them.
+    """
 
     def __init__(
-        self, *, threads: int, queue: int, deadline_seconds: float, calls_compute: bool = True
+        self,
+        *,
+        threads: int,
+        queue: int,
+        deadline_seconds: float,
+        wait_seconds: float = 0.1,
+        exports: int = 16,
     ) -> None:
         """Start no thread yet.
 
@@ -51,18 +63,18 @@ class Workers:
             threads: pieces of work at the same time; 0 is one a core, and at least 2.
             queue: pieces that may wait for a thread.
             deadline_seconds: the longest that a piece may wait and run.
-            calls_compute: whether a call does its work in its thread; else it waits for a process,
-                and some more may wait, each for the one that it has begun with.
+            wait_seconds: what a queue that stands may make a piece wait; see `Admission`.
+            exports: answers that may be streamed at the same time; half as many threads as for
+                queries make them.
         """
         self.deadline_seconds = deadline_seconds
         count = threads or max(2, os.cpu_count() or 1)
-        self._room = threading.BoundedSemaphore(count + queue)
-        most_threads = count if calls_compute else 2 * count
-        self._pool = ThreadPoolExecutor(most_threads, thread_name_prefix="headrace-query")
+        self._admission = Admission(workers=count, queue=queue, wait_seconds=wait_seconds)
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="headrace-query")
+        self._export_pool = ThreadPoolExecutor(max(1, count // 2), "headrace-export")
+        self._exports = threading.BoundedSemaphore(exports)
 
-    async def run(
-        self, call: Callable[[], Result], work: Work, gone: Callable[[], Awaitable[None]]
-    ) -> Result:
+    async def run(self, call: Callable[[], Result], work: Work, gone: Gone) -> Result:
         """What `call` returns, from a thread of the pool.
 
         Args:
@@ -73,10 +85,28 @@ class Workers:
         Raises:
             Busy, TooSlow, ClientGone: see there; and whatever `call` raises.
         """
-        if not self._room.acquire(blocking=False):
-            raise Busy
-        future = self._pool.submit(call)
-        future.add_done_callback(lambda _: self._room.release())
+        self._admission.enter()
+        timed = _Timed(call)
+        future = self._pool.submit(timed)
+        future.add_done_callback(lambda _: self._admission.leave(timed.ran_seconds))
+        return await self._result(future, work, gone)
+
+    def export(self, close: Callable[[], None]) -> Export:
+        """Let an answer that has begun go on as a stream; to be closed, as `close` then is, too.
+
+        Raises:
+            Busy: as many as may are going on.
+        """
+        if not self._exports.acquire(blocking=False):
+            raise Busy("Too many large answers are being sent.")
+        return Export(self._export_pool, self._result, [close, self._exports.release])
+
+    def close(self) -> None:
+        """Let no more work in; what runs is not waited for."""
+        for pool in (self._pool, self._export_pool):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _result(self, future: Future[Result], work: Work, gone: Gone) -> Result:
         waiting = asyncio.wrap_future(future)
         try:
             await self._within_deadline(waiting, gone)
@@ -86,22 +116,64 @@ class Workers:
             raise
         return waiting.result()
 
-    def close(self) -> None:
-        """Let no more work in; what runs is not waited for."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    async def _within_deadline(
-        self, waiting: asyncio.Future[Result], gone: Callable[[], Awaitable[None]]
-    ) -> None:
+    async def _within_deadline(self, waiting: asyncio.Future[Result], gone: Gone) -> None:
         patience = min(_PATIENCE_SECONDS, self.deadline_seconds)
         done, _ = await asyncio.wait([waiting], timeout=patience)
         if not done:
             await _finished_or_gone(waiting, gone, self.deadline_seconds - patience)
 
 
-async def _finished_or_gone(
-    waiting: asyncio.Future[Result], gone: Callable[[], Awaitable[None]], seconds: float
-) -> None:
+class Export:
+    """The rest of one streamed answer: its pieces are never refused, for the client has begun."""
+
+    def __init__(
+        self,
+        pool: ThreadPoolExecutor,
+        result: Callable[[Future[Piece], Work, Gone], Awaitable[Piece]],
+        closing: list[Callable[[], object]],
+    ) -> None:
+        """Use `Workers.export`."""
+        self._pool = pool
+        self._result = result
+        self._closing = closing
+        self._leaving: asyncio.Future[None] | None = None
+
+    async def run(self, call: Callable[[], Piece], work: Work, gone: Gone) -> Piece:
+        """The next piece, as from `Workers.run`, but for Busy."""
+        if self._leaving is None:
+            self._leaving = asyncio.ensure_future(gone())
+            self._closing.append(self._leaving.cancel)
+        # A piece takes so little time that nobody would look for the client while it is made.
+        if self._leaving.done():
+            raise ClientGone
+        return await self._result(self._pool.submit(call), work, self._left)
+
+    async def _left(self) -> None:
+        if self._leaving is not None:
+            await asyncio.shield(self._leaving)
+
+    def close(self) -> None:
+        """Make room for another one; closing twice does nothing."""
+        while self._closing:
+            self._closing.pop()()
+
+
+class _Timed(Generic[Result]):
+    """A call that remembers how long it ran; None until it has."""
+
+    def __init__(self, call: Callable[[], Result]) -> None:
+        self.ran_seconds: float | None = None
+        self._call = call
+
+    def __call__(self) -> Result:
+        start = time.perf_counter()
+        try:
+            return self._call()
+        finally:
+            self.ran_seconds = time.perf_counter() - start
+
+
+async def _finished_or_gone(waiting: asyncio.Future[Result], gone: Gone, seconds: float) -> None:
     leaving = asyncio.ensure_future(gone())
     both: tuple[asyncio.Future[Result] | asyncio.Future[None], ...] = (waiting, leaving)
     try:

@@ -23,7 +23,7 @@ def test_every_setting_is_read(load: Load) -> None:
         "retries = 5\nretry_wait_seconds = 0.5\n"
         '[serve]\nhost = "0.0.0.0"\nport = 80\ndeadline_seconds = 2.5\n'
         'copy_limit = "1.5 GB"\n'
-        'redis = "env:REDIS_URL"\n'
+        'redis = "env:REDIS_URL"\nprocesses = 4\n'
     )
     assert load({"headrace.toml": text}).settings == Settings(
         "shop",
@@ -39,6 +39,7 @@ def test_every_setting_is_read(load: Load) -> None:
         2.5,
         1_500_000_000,
         "env:REDIS_URL",
+        4,
     )
 
 
@@ -54,7 +55,7 @@ MISTAKES = [
         "[serve]\n\nprot = 1",
         (
             "4:1: `prot` is not a key here; expected one of `host`, `port`, "
-            "`deadline_seconds`, `copy_limit`, `redis`; did you mean `port`?"
+            "`processes`, `deadline_seconds`, `copy_limit`, `redis`; did you mean `port`?"
         ),
     ),
     (
@@ -88,6 +89,10 @@ MISTAKES = [
     (
         "[serve]\ncopy_limit = 5",
         "3:1: `copy_limit` is 5; expected a size with its unit, such as `4GB`",
+    ),
+    (
+        "[serve]\nprocesses = 0",
+        "3:1: `processes` is 0; expected a whole number of at least 1 and at most 1024",
     ),
     ("[store]\npath = 2024-01-01", "3:1: `path` is 2024-01-01; expected a text"),
     ("[serve]\nhost = []", "3:1: `host` is a list; expected a text"),

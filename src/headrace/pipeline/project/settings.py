@@ -112,9 +112,10 @@ RUN_KEYS = (ENVIRONMENT, THREADS, MEMORY_LIMIT, WORKERS, RETRIES, RETRY_WAIT_SEC
 HOST = Key("host", typed_text)
 PORT = Key("port", whole_number(0, 65_535))
 DEADLINE_SECONDS = Key("deadline_seconds", seconds)
+PROCESSES = Key("processes", whole_number(1, 1024))
 COPY_LIMIT = Key("copy_limit", size_bytes)
 REDIS = Key("redis", redis_reference)
-SERVE_KEYS = (HOST, PORT, DEADLINE_SECONDS, COPY_LIMIT, REDIS)
+SERVE_KEYS = (HOST, PORT, PROCESSES, DEADLINE_SECONDS, COPY_LIMIT, REDIS)
 
 
 def read_settings(root: Path, text: str, problems: Problems) -> Settings:
@@ -134,6 +135,7 @@ def read_settings(root: Path, text: str, problems: Problems) -> Settings:
         retry_wait_seconds=run.get(RETRY_WAIT_SECONDS, 1.0),
         host=serve.get(HOST, "127.0.0.1"),
         port=serve.get(PORT, 8000),
+        processes=serve.get(PROCESSES, 1),
         deadline_seconds=serve.get(DEADLINE_SECONDS, 10.0),
         copy_limit_bytes=serve.get(COPY_LIMIT, DEFAULT_COPY_LIMIT_BYTES),
         redis=_absolute(root, serve.get(REDIS, "")),
