@@ -9,7 +9,17 @@ from typing import Literal, TypeAlias
 CALLS_DAYS = 30
 
 Part: TypeAlias = Literal[
-    "endpoint", "path", "name", "field", "parameter", "limit", "deprecated", "sunset", "router"
+    "endpoint",
+    "path",
+    "name",
+    "field",
+    "parameter",
+    "limit",
+    "filter",
+    "sort",
+    "deprecated",
+    "sunset",
+    "router",
 ]
 
 

@@ -287,6 +287,7 @@ class Endpoint:
         max_limit: the most rows that a client may ask for.
         version: of the contract, from 1.
         deprecated, sunset: ISO dates; "" is none.
+        filters, sort: fields of the answer that a client may filter and sort by, with their places.
     """
 
     name: str
@@ -302,6 +303,8 @@ class Endpoint:
     version: int = 1
     deprecated: str = ""
     sunset: str = ""
+    filters: tuple[tuple[str, Place], ...] = ()
+    sort: tuple[tuple[str, Place], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +317,11 @@ class Router:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`headrace.toml`, with every default filled in. Paths are absolute."""
+    """`headrace.toml`, with every default filled in. Paths are absolute.
+
+    `cors` are the origins whose pages may read answers; `snapshots` says whether a request may name
+    an older snapshot; `streams` is how many event streams there may be at once.
+    """
 
     name: str
     store: Path
@@ -327,6 +334,9 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     deadline_seconds: float = 10.0
+    cors: tuple[str, ...] = ()
+    snapshots: bool = False
+    streams: int = 100
 
 
 @dataclass(frozen=True, slots=True)

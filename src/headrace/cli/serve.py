@@ -45,6 +45,9 @@ def command(
     settings = ServeSettings(
         deadline_seconds=opened.settings.deadline_seconds,
         memory_limit=opened.settings.memory_limit,
+        cors=opened.settings.cors,
+        snapshots=opened.settings.snapshots,
+        streams=opened.settings.streams,
     )
     listening = Listening(
         host=opened.settings.host if host is None else host,

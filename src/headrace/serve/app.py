@@ -4,36 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from functools import cached_property
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import msgspec
 from fastapi import FastAPI
 from starlette.routing import Match
 from starlette.types import Message, Receive, Scope, Send
 
-from headrace.serve.answers import Answer, Headers, request_header, send_answer
+from headrace.serve.answers import Answer, Headers, request_header, send_answer, whole_answer
 from headrace.serve.asked import Request
+from headrace.serve.batch import ALLOWED as BATCH_ALLOWED
+from headrace.serve.batch import PATH as BATCH_PATH
+from headrace.serve.batch import answer_batch, read_calls
 from headrace.serve.cache import Statistics
 from headrace.serve.counting import AccessCounts
+from headrace.serve.cross_origin import CrossOrigin
+from headrace.serve.cursors import Cursors
 from headrace.serve.dependencies import SCOPE_KEY
-from headrace.serve.editions import Edition
+from headrace.serve.editions import Edition, Served
 from headrace.serve.formats import Form
 from headrace.serve.hot_path import Hot, HotPath
 from headrace.serve.kit import Kit
+from headrace.serve.listing import CURSOR, SNAPSHOT
+from headrace.serve.messages import LimitedBody, Sender, read_body, request_id
 from headrace.serve.parameters import parse_query
 from headrace.serve.pinned import Pinned
+from headrace.serve.pins import Wanted, wanted_snapshot
 from headrace.serve.problems import (
     Refused,
     internal,
-    new_instance,
     not_allowed,
     not_found,
     problem,
     unavailable,
 )
+from headrace.serve.routes import Match as Found
 from headrace.serve.routes import find_route, path_segments
 from headrace.serve.settings import DEFAULT_SETTINGS, ServeSettings
+from headrace.serve.streams import STREAM_ENDING, Streams, stream_head
 from headrace.serve.user_routers import INSTANCE_KEY
 from headrace.serve.watching import Watcher
 from headrace.serve.workers import ClientGone
@@ -43,6 +52,7 @@ _LOG = logging.getLogger("headrace.serve")
 
 _READS = ("GET", "HEAD", "OPTIONS")
 _ALLOWED = ", ".join(_READS)
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _JSON = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
 
@@ -55,7 +65,8 @@ def create_app(
     without a server, `refresh` looks at the head.
     """
     counts = AccessCounts(store, environment, settings.count_seconds)
-    kit = Kit.make(store.clock, settings, counts)
+    cursors = Cursors.of(store.secret(), environment)
+    kit = Kit.make(store.clock, settings, counts, cursors)
     return Service(kit, Watcher(kit, store, environment))
 
 
@@ -73,6 +84,9 @@ class Service:
         self._counts = kit.counts
         self._cache = kit.cache
         self._hot_path = HotPath(watcher, kit.formats, kit.settings)
+        self._cursors = kit.cursors
+        self._cross_origin = CrossOrigin(kit.settings.cors)
+        self.streams = Streams(lambda: watcher.number, kit.settings)
         self._system = {"/livez": self._live, "/readyz": self._ready}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,6 +115,7 @@ class Service:
     def drain(self) -> None:
         """Close every connection after its answer, and be ready no more, from now on."""
         self.draining = True
+        self.streams.drain()
 
     def close(self) -> None:
         """Stop following the environment, record the calls, and give everything back."""
@@ -137,52 +152,176 @@ class Service:
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The outermost edge of a request: whatever is raised becomes an answer without insides."""
-        sender = _Sender(send)
+        sender = Sender(send)
         if self.draining:
             sender.headers.append((b"connection", b"close"))
+        sender.headers.extend(self._cross_origin.headers(scope))
+        sender.request_id = request_id(scope)
         try:
             self._require_size(scope)
-            await self._respond(scope, receive, sender)
+            if preflight := self._cross_origin.preflight(scope):
+                await send_answer(preflight, scope["method"], sender)
+            else:
+                await self._respond(scope, receive, sender)
         except Refused as refused:
             await send_answer(refused.answer, scope["method"], sender)
         except ClientGone:
             return
         except Exception:
-            _LOG.exception("%s: a request failed", sender.instance)
+            _LOG.exception("%s: a request failed%s", sender.instance, sender.called)
             if not sender.started:
                 await send_answer(internal(sender.instance), scope["method"], sender)
             elif not sender.finished:
                 # Half an answer must not look like a whole one: the server cuts the connection.
                 raise
 
-    async def _respond(self, scope: Scope, receive: Receive, sender: _Sender) -> None:
+    async def _respond(self, scope: Scope, receive: Receive, sender: Sender) -> None:
         if system := self._system.get(scope["path"]):
             await send_answer(_read_only(scope, system), scope["method"], sender)
             return
+        if _is_stream(scope) and await self._streamed(scope, receive, sender):
+            return
+        edition = self._acquired()
+        try:
+            wanted = self._wanted(edition, scope)
+            if wanted is None or self._is_here(wanted, edition, scope):
+                number = wanted.number if wanted else edition.ref.number
+                await self._respond_from(edition, number, scope, receive, sender)
+                return
+        finally:
+            self._watcher.release(edition)
+        async with self._watcher.pins.edition(wanted.number) as older:
+            await self._respond_from(older, wanted.number, scope, receive, sender)
+
+    def _acquired(self) -> Edition:
         edition = self._watcher.acquire()
         if edition is None:
             raise Refused(unavailable("No snapshot is loaded yet.", "not-ready"))
-        try:
-            await self._respond_from(edition, scope, receive, sender)
-        finally:
-            self._watcher.release(edition)
+        return edition
+
+    def _wanted(self, edition: Edition, scope: Scope) -> Wanted | None:
+        """The snapshot that a request is for; None for whichever is current."""
+        query = scope["query_string"]
+        if not any(mark in query for mark in (b"cursor", b"snapshot", b"%")):
+            return None
+        found, _ = self._found(edition, scope)
+        own = _own(found)
+        if found is None and scope["path"] != BATCH_PATH:
+            if _is_routed(edition.application, scope):
+                return None
+            own = frozenset() if self.settings.snapshots else frozenset({SNAPSHOT})
+        pairs = dict(parse_query(query))
+        return wanted_snapshot(pairs, own, self._cursors, allowed=self.settings.snapshots)
+
+    def _is_here(self, wanted: Wanted, edition: Edition, scope: Scope) -> bool:
+        """Whether an edition has what is wanted, be it under another number."""
+        if wanted.number == edition.ref.number:
+            return True
+        found, _ = self._found(edition, scope)
+        return found is not None and found.target.endpoint.pages.content == wanted.content
+
+    def _found(self, edition: Edition, scope: Scope) -> tuple[Found[Served] | None, Form | None]:
+        return find_route(edition.routes, self._formats, path_segments(_raw_path(scope)))
 
     async def _respond_from(
-        self, edition: Edition, scope: Scope, receive: Receive, sender: _Sender
+        self, edition: Edition, number: int, scope: Scope, receive: Receive, sender: Sender
     ) -> None:
-        sender.headers.append((b"x-snapshot", str(edition.ref.number).encode()))
-        answer = _page(edition, scope) or await self._compiled(edition, scope, receive, sender)
-        if answer is None and edition.application is not None:
+        """Answer from an edition, as the snapshot of a number: both have the same content."""
+        sender.headers.append((b"x-snapshot", str(number).encode()))
+        if scope["path"] == BATCH_PATH:
+            answer = await self._batch(edition, number, scope, receive)
+            await send_answer(answer, scope["method"], sender)
+            return
+        made = _page(edition, scope) or await self._compiled(edition, scope, receive, sender)
+        if made is None and edition.application is not None:
             await self._user(edition, scope, receive, sender)
+            return
+        answer = made or not_found()
+        if number != edition.ref.number:
+            head = answer.head.replacing(b"x-snapshot", str(number).encode())
+            answer = replace(answer, head=head)
+        await send_answer(answer, scope["method"], sender)
+
+    async def _batch(self, edition: Edition, number: int, scope: Scope, receive: Receive) -> Answer:
+        if scope["method"] == "OPTIONS":
+            return Answer(204, headers={"Allow": BATCH_ALLOWED})
+        if scope["method"] != "POST":
+            return not_allowed(BATCH_ALLOWED)
+        self._cross_origin.require(scope)
+        kind = request_header(scope, b"content-type").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise Refused(problem(415, "A batch is application/json."))
+        calls = read_calls(await read_body(receive, self.settings.max_body_bytes), self.settings)
+
+        async def ask(call: bytes) -> Answer:
+            inner = _asking(scope, call)
+            wanted = self._wanted(edition, inner)
+            if wanted is not None and not self._is_here(wanted, edition, inner):
+                raise Refused(problem(422, "A batch is of one snapshot, and this call of another."))
+            return await self._asked(edition, inner)
+
+        return await answer_batch(calls, ask, number, self.settings)
+
+    async def _streamed(self, scope: Scope, receive: Receive, sender: Sender) -> bool:
+        """Send events, if the path is that of an endpoint's stream."""
+        edition = self._acquired()
+        try:
+            found = self._stream(edition, scope)
+        finally:
+            self._watcher.release(edition)
+        if found is None:
+            return False
+        if scope["method"] not in ("GET", "HEAD"):
+            answer = _read_only(scope, not_found)
+            await send_answer(answer, scope["method"], sender)
+            return True
+        self._cross_origin.require(scope)
+        pairs = dict(parse_query(scope["query_string"]))
+        if any(name in pairs and name not in _own(found) for name in (CURSOR, SNAPSHOT)):
+            raise Refused(problem(422, "A stream follows the newest snapshot, from its first row."))
+        path, query = _raw_path(scope).rpartition(b"/")[0], scope["query_string"]
+
+        async def ask(tag: str) -> Answer:
+            # Acquired for each answer: an idle stream keeps no old snapshot open.
+            edition = self._acquired()
+            try:
+                inner = _asking(scope, path + b"?" + query, tag)
+                return await whole_answer(await self._asked(edition, inner))
+            finally:
+                self._watcher.release(edition)
+
+        last_tag = request_header(scope, b"last-event-id")
+        if scope["method"] == "HEAD":
+            await send_answer(stream_head(await ask("")), "HEAD", sender)
         else:
-            await send_answer(answer or not_found(), scope["method"], sender)
+            await self.streams.run(ask, last_tag, sender, _leaving(receive))
+        return True
+
+    def _stream(self, edition: Edition, scope: Scope) -> Found[Served] | None:
+        """The endpoint whose stream a path is; a path of an endpoint's or user's own goes first."""
+        segments = path_segments(_raw_path(scope))
+        own = edition.routes.match(segments)
+        is_taken = own is not None and own.target.endpoint.contract.path.endswith(STREAM_ENDING)
+        if segments[-1:] != [STREAM_ENDING[1:]] or is_taken:
+            return None
+        if _is_routed(edition.application, scope):
+            return None
+        return edition.routes.match(segments[:-1])
+
+    async def _asked(self, edition: Edition, scope: Scope) -> Answer:
+        """The answer to one of several questions of a request."""
+        sender = Sender(_nowhere)
+        answer = await self._compiled(edition, scope, _stays, sender)
+        if answer is None:
+            raise Refused(not_found())
+        notice = {name.decode(): value.decode("latin-1") for name, value in sender.headers}
+        return replace(answer, headers={**notice, **answer.headers})
 
     async def _compiled(
-        self, edition: Edition, scope: Scope, receive: Receive, sender: _Sender
+        self, edition: Edition, scope: Scope, receive: Receive, sender: Sender
     ) -> Answer | None:
         """The answer of a compiled endpoint; None when the request is for none of them."""
-        segments = path_segments(_raw_path(scope))
-        found, form = find_route(edition.routes, self._formats, segments)
+        found, form = self._found(edition, scope)
         if found is None:
             return None
         if scope["method"] == "OPTIONS":
@@ -198,6 +337,7 @@ class Service:
                 found.parameters,
                 parse_query(scope["query_string"]),
                 form or self._negotiated(scope),
+                _raw_path(scope),
             )
         )
         ready = endpoint.ready(asked, request_header(scope, b"if-none-match"))
@@ -213,13 +353,21 @@ class Service:
             raise Refused(problem(406, f"This path answers as {offered}."))
         return chosen
 
-    async def _user(
-        self, edition: Edition, scope: Scope, receive: Receive, sender: _Sender
-    ) -> None:
+    async def _user(self, edition: Edition, scope: Scope, receive: Receive, sender: Sender) -> None:
         """Let the user's routers answer, on the same snapshot."""
         assert edition.application is not None
+        asks = scope["method"] in ("HEAD", "OPTIONS")
+        allowed = _methods(edition.application, scope) if asks else set()
+        if scope["method"] == "OPTIONS" and allowed and "OPTIONS" not in allowed:
+            answer = Answer(204, headers={"Allow": ", ".join(_with_head(allowed))})
+            await send_answer(answer, "OPTIONS", sender)
+            return
+        if scope["method"] == "HEAD" and "HEAD" not in allowed and "GET" in allowed:
+            # Whoever writes a GET has written its HEAD.
+            scope = {**scope, "method": "GET"}
+            sender.bodiless = True
         pinned = {**scope, SCOPE_KEY: edition.view, INSTANCE_KEY: sender.instance}
-        body = _LimitedBody(receive, self.settings.max_body_bytes)
+        body = LimitedBody(receive, self.settings.max_body_bytes)
         await edition.application(pinned, body, sender)
 
     def _require_size(self, scope: Scope) -> None:
@@ -258,54 +406,10 @@ class Service:
 
 
 async def _send_hot(hot: Hot, method: str, send: Send) -> None:
-    status, head, _, _, body = hot.ready
+    status, head, _, _, body, _ = hot.ready
     headers = [*head.pairs, *hot.varying()]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
-
-
-class _Sender:
-    """An ASGI send that adds headers, and remembers how far the answer has come."""
-
-    def __init__(self, send: Send) -> None:
-        self.started = False
-        self.finished = False
-        self.headers: Headers = []
-        self._send = send
-
-    @cached_property
-    def instance(self) -> str:
-        """What this request is called in the log and in its answer, when it fails."""
-        return new_instance()
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.started = True
-            message = {**message, "headers": self._merged(message.get("headers", ()))}
-        elif message["type"] == "http.response.body":
-            self.finished = not message.get("more_body", False)
-        await self._send(message)
-
-    def _merged(self, headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-        given = list(headers)
-        names = {name for name, _ in given}
-        added = [*self.headers, (b"x-content-type-options", b"nosniff")]
-        return given + [(name, value) for name, value in added if name not in names]
-
-
-class _LimitedBody:
-    """An ASGI receive that ends a request whose body is too long."""
-
-    def __init__(self, receive: Receive, most_bytes: int) -> None:
-        self._receive = receive
-        self._left_bytes = most_bytes
-
-    async def __call__(self) -> Message:
-        message = await self._receive()
-        self._left_bytes -= len(message.get("body", b""))
-        if self._left_bytes < 0:
-            raise Refused(problem(413, "The body is too long."))
-        return message
 
 
 def _raw_path(scope: Scope) -> bytes:
@@ -334,6 +438,51 @@ def _is_routed(application: FastAPI | None, scope: Scope) -> bool:
     if application is None:
         return False
     return any(route.matches(scope)[0] == Match.FULL for route in application.routes)
+
+
+def _methods(application: FastAPI, scope: Scope) -> set[str]:
+    """The methods by which a user's routes answer this path."""
+    return {each for each in _METHODS if _is_routed(application, {**scope, "method": each})}
+
+
+def _with_head(methods: set[str]) -> list[str]:
+    """What is to be told of the methods of a path: whoever has GET has HEAD."""
+    return sorted({*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])})
+
+
+def _own(found: Found[Served] | None) -> frozenset[str]:
+    """The parameters of an endpoint."""
+    contract = found.target.endpoint.contract if found else None
+    return frozenset(each.name for each in contract.parameters) if contract else frozenset()
+
+
+def _is_stream(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return path.endswith(STREAM_ENDING)
+
+
+def _asking(scope: Scope, target: bytes, tag: str = "") -> Scope:
+    """A GET of a path with its query, as JSON, in the place of a request."""
+    path, _, query = target.partition(b"?")
+    headers = [(b"accept", b"application/json"), (b"if-none-match", tag.encode("latin-1"))]
+    return {
+        **scope,
+        "method": "GET",
+        "path": path.decode("latin-1"),
+        "raw_path": path,
+        "query_string": query,
+        "headers": headers,
+    }
+
+
+async def _nowhere(_: Message) -> None:
+    """Take a message that nobody is to get."""
+
+
+async def _stays() -> Message:
+    """A client that waits for as long as it takes."""
+    stays: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+    return await stays
 
 
 def _leaving(receive: Receive) -> Callable[[], Awaitable[None]]:

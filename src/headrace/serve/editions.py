@@ -78,8 +78,15 @@ class Edition:
     targets: dict[tuple[bytes, bytes, bytes], Target] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, kit: Kit, store: Store, ref: Ref) -> Edition:
+    def open(cls, kit: Kit, store: Store, ref: Ref, *, older: bool = False) -> Edition:
         """Pin a snapshot, open it, bind every query of its contract, import the user's code.
+
+        Args:
+            kit: what all editions share.
+            store: where the snapshot is.
+            ref: which one.
+            older: it is for those who follow a cursor: without routers, and nothing is made before
+                it is asked for.
 
         Raises:
             StoreError: the snapshot, or a file of it, is missing or damaged.
@@ -89,8 +96,9 @@ class Edition:
         try:
             reader = kit.readers.open(store, ref)
             try:
-                edition = cls.prepare(kit, store, reader, lease)
-                edition.fill(kit)
+                edition = cls.prepare(kit, store, reader, lease, older=older)
+                if not older:
+                    edition.fill(kit)
                 return edition
             except BaseException:
                 reader.close()
@@ -134,7 +142,15 @@ class Edition:
         self.lease.release()
 
     @classmethod
-    def prepare(cls, kit: Kit, code: CodeStore, reader: Reader, lease: Pin) -> Edition:
+    def prepare(
+        cls,
+        kit: Kit,
+        code: CodeStore,
+        reader: Reader,
+        lease: Pin,
+        *,
+        older: bool = False,
+    ) -> Edition:
         """Bind every query of an open snapshot's contract, import the user's code.
 
         Raises:
@@ -156,11 +172,11 @@ class Edition:
             for each in endpoints
         )
         view = None
-        if any(module.router for module in manifest.modules):
+        if not older and any(module.router for module in manifest.modules):
             view = SnapshotView(reader.local(), kit.settings.deadline_seconds)
-        user_code = load_user_code(code, manifest)
+        user_code = UserCode(None) if older else load_user_code(code, manifest)
         document: Mapping[str, object] = openapi(
-            manifest, str(reader.ref.number), kit.formats, user_code.application
+            manifest, str(reader.ref.number), kit.formats, user_code.application, kit.settings
         )
         return cls(
             ref=reader.ref,

@@ -42,6 +42,8 @@ class Hot(NamedTuple):
         ]
         if ready.status not in BODILESS:
             headers.append((b"content-length", b"%d" % len(ready.body)))
+        if ready.link:
+            headers.append((b"link", ready.link.encode()))
         return headers + self.notice if self.notice else headers
 
 
@@ -66,6 +68,8 @@ class HotPath:
         self._formats = formats
         self._most_url_bytes = settings.max_url_bytes
         self._most_header_bytes = settings.max_header_bytes
+        # What a page of another origin gets has further headers.
+        self._looked_at = _LOOKED_AT | {b"origin"} if settings.cors else _LOOKED_AT
         self._accepted: dict[bytes, Form | None] = {}
 
     def answer(self, method: str, path: bytes, query: bytes, headers: Headers) -> Hot | None:
@@ -106,7 +110,7 @@ class HotPath:
         size = 0
         for name, value in headers:
             size += len(name) + len(value)
-            if name not in _LOOKED_AT:
+            if name not in self._looked_at:
                 continue
             if name == b"accept" and not accept:
                 accept = value
@@ -120,12 +124,17 @@ class HotPath:
         known = edition.targets.get((path, query, accept))
         if known is not None:
             return known
+        if b"cursor" in query or b"snapshot" in query or path.endswith(b"/stream"):
+            # It may be a question to another edition, or one that has many answers.
+            return None
         found, form = find_route(edition.routes, self._formats, path_segments(path))
         form = form or self._negotiated(accept)
         if found is None or form is None:
             return None
         endpoint = found.target.endpoint
-        asked = endpoint.asked(Request(found.parameters, parse_query(query) if query else [], form))
+        asked = endpoint.asked(
+            Request(found.parameters, parse_query(query) if query else [], form, path)
+        )
         target = Target(found.target, asked, found.target.notice.headers(found.parameters))
         if endpoint.keyed is None:
             # What is found by key is as quick again, and asked for with other keys.

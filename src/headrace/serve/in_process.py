@@ -56,10 +56,15 @@ class InProcessReader:
         return bound_fields(self._reader.cursors, sql, parameters)
 
     def query(
-        self, sql: str, parameters: Mapping[str, object], columns: Schema, form: Form
+        self,
+        sql: str,
+        parameters: Mapping[str, object],
+        columns: Schema,
+        form: Form,
+        limit: int = 0,
     ) -> InProcessStream:
         """The rows of a SELECT in a format."""
-        return InProcessStream(self._reader.pieces(sql, parameters, columns, form))
+        return InProcessStream(self._reader.pieces(sql, parameters, columns, form, limit))
 
     def local(self) -> SnapshotReader:
         """The snapshot itself."""
@@ -76,6 +81,11 @@ class InProcessStream:
     def __init__(self, stream: PieceStream) -> None:
         """Use `InProcessReader.query`."""
         self._stream = stream
+
+    @property
+    def more(self) -> bool:
+        """After the last piece: whether the SELECT had a row more than its limit."""
+        return self._stream.more
 
     def next(self) -> Piece:
         """The next piece, and whether it is the last. Raises QueryFailed."""

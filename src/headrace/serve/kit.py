@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 
 from headrace.base.clock import Clock
 from headrace.serve.cache import AnswerCache, Flights
 from headrace.serve.counting import AccessCounts
+from headrace.serve.cursors import Cursors
 from headrace.serve.formats import Formats, formats
 from headrace.serve.in_process import InProcess
 from headrace.serve.queries import Readers
@@ -26,11 +28,22 @@ class Kit:
     formats: Formats
     counts: AccessCounts
     cache: AnswerCache
+    cursors: Cursors
     flights: Flights = field(default_factory=Flights)
 
     @classmethod
-    def make(cls, clock: Clock, settings: ServeSettings, counts: AccessCounts | None = None) -> Kit:
-        """The kit of a service with these settings; without `counts` no call goes on record."""
+    def make(
+        cls,
+        clock: Clock,
+        settings: ServeSettings,
+        counts: AccessCounts | None = None,
+        cursors: Cursors | None = None,
+    ) -> Kit:
+        """The kit of a service with these settings.
+
+        Without `counts` no call goes on record; without `cursors`, those of another process are
+        refused.
+        """
         workers = Workers(
             threads=settings.workers,
             queue=settings.queue,
@@ -45,4 +58,5 @@ class Kit:
             formats(csv_formula_guard=settings.csv_formula_guard),
             counts or AccessCounts(None, "", settings.count_seconds),
             AnswerCache(settings.cache_bytes),
+            cursors or Cursors.of(os.urandom(32), ""),
         )

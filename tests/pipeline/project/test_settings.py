@@ -22,12 +22,18 @@ def test_every_setting_is_read(load: Load) -> None:
         '[run]\nenvironment = "dev"\nthreads = 2\nmemory_limit = "4GB"\nworkers = 3\n'
         "retries = 5\nretry_wait_seconds = 0.5\n"
         '[serve]\nhost = "0.0.0.0"\nport = 80\ndeadline_seconds = 2.5\n'
+        'cors = ["https://app.example", "http://[::1]:3000"]\nsnapshots = true\nstreams = 5\n'
     )
     assert load({"headrace.toml": text}).settings == Settings(
-        "shop", Path("/srv/shop"), "dev", 2, "4GB", 3, 5, 0.5, "0.0.0.0", 80, 2.5
+        *("shop", Path("/srv/shop"), "dev", 2, "4GB", 3, 5, 0.5, "0.0.0.0", 80, 2.5),
+        cors=("https://app.example", "http://[::1]:3000"),
+        snapshots=True,
+        streams=5,
     )
 
 
+AN_ORIGIN = "expected an origin such as `https://app.example` or `http://localhost:3000`"
+NO_STAR = "name each origin: `*` would let every page of the web read"
 MISTAKES = [
     (
         "nam = 'x'",
@@ -40,7 +46,7 @@ MISTAKES = [
         "[serve]\n\nprot = 1",
         (
             "4:1: `prot` is not a key here; expected one of `host`, `port`, "
-            "`deadline_seconds`; did you mean `port`?"
+            "`deadline_seconds`, `cors`, `snapshots`, `streams`; did you mean `port`?"
         ),
     ),
     (
@@ -71,6 +77,16 @@ MISTAKES = [
         "[serve]\ndeadline_seconds = 0",
         "3:1: `deadline_seconds` is 0; expected a number of seconds above 0 and at most 86400",
     ),
+    (
+        "[serve]\ncors = ['*']",
+        f"3:1: `cors` is '*'; {AN_ORIGIN}; {NO_STAR}",
+    ),
+    ("[serve]\ncors = 'null'", f"3:1: `cors` is 'null'; {AN_ORIGIN}; {NO_STAR}"),
+    (
+        "[serve]\ncors = ['https://app.example/']",
+        f"3:1: `cors` is 'https://app.example/'; {AN_ORIGIN}",
+    ),
+    ("[serve]\nsnapshots = 1", "3:1: `snapshots` is 1; expected `true` or `false`"),
     ("[store]\npath = 2024-01-01", "3:1: `path` is 2024-01-01; expected a text"),
     ("[serve]\nhost = []", "3:1: `host` is a list; expected a text"),
     ("a = ", "2:5: this is not TOML: Invalid value"),

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from headrace.base.declarations import Settings
 from headrace.base.errors import Place, Problem
-from headrace.base.names import is_environment
-from headrace.pipeline.project.documents import Misread, Node, Scalar, parse_toml
+from headrace.base.names import is_environment, is_origin
+from headrace.pipeline.project.documents import Items, Misread, Node, Scalar, parse_toml
 from headrace.pipeline.project.keys import (
     RETRIES,
     Fields,
     Key,
     Problems,
+    flag,
     nested,
     read_fields,
     report,
@@ -59,6 +60,21 @@ def typed_text(node: Node, problems: Problems) -> str | None:
     return None
 
 
+def origins(node: Node, problems: Problems) -> tuple[str, ...] | None:
+    """Origins of pages, spelt as browsers spell them: each is compared as a whole."""
+    items = node.items if isinstance(node, Items) else (node,)
+    found: list[str] = []
+    for item in items:
+        if isinstance(item, Scalar) and isinstance(item.value, str) and is_origin(item.value):
+            found.append(item.value)
+        else:
+            expected = "an origin such as `https://app.example` or `http://localhost:3000`"
+            fix = "name each origin: `*` would let every page of the web read"
+            is_any = isinstance(item, Scalar) and item.text in ("*", "null")
+            report(problems, item, expected, fix if is_any else "")
+    return tuple(dict.fromkeys(found))
+
+
 NAME = Key("name", typed_text)
 STORE: Key[Node] = Key("store", nested)
 RUN: Key[Node] = Key("run", nested)
@@ -78,7 +94,10 @@ RUN_KEYS = (ENVIRONMENT, THREADS, MEMORY_LIMIT, WORKERS, RETRIES, RETRY_WAIT_SEC
 HOST = Key("host", typed_text)
 PORT = Key("port", whole_number(0, 65_535))
 DEADLINE_SECONDS = Key("deadline_seconds", seconds)
-SERVE_KEYS = (HOST, PORT, DEADLINE_SECONDS)
+CORS = Key("cors", origins)
+SNAPSHOTS = Key("snapshots", flag)
+STREAMS = Key("streams", whole_number(0, 100_000))
+SERVE_KEYS = (HOST, PORT, DEADLINE_SECONDS, CORS, SNAPSHOTS, STREAMS)
 
 
 def read_settings(root: Path, text: str, problems: Problems) -> Settings:
@@ -99,6 +118,9 @@ def read_settings(root: Path, text: str, problems: Problems) -> Settings:
         host=serve.get(HOST, "127.0.0.1"),
         port=serve.get(PORT, 8000),
         deadline_seconds=serve.get(DEADLINE_SECONDS, 10.0),
+        cors=serve.get(CORS, ()),
+        snapshots=serve.get(SNAPSHOTS, False),
+        streams=serve.get(STREAMS, 100),
     )
 
 
