@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
 from fastapi import FastAPI
-from starlette.routing import Match
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from headrace.serve.answers import Answer, Headers, request_header, send_answer, whole_answer
-from headrace.serve.asked import Request
 from headrace.serve.batch import ALLOWED as BATCH_ALLOWED
 from headrace.serve.batch import PATH as BATCH_PATH
 from headrace.serve.batch import answer_batch, read_calls
@@ -22,15 +20,13 @@ from headrace.serve.counting import AccessCounts
 from headrace.serve.cross_origin import CrossOrigin
 from headrace.serve.cursors import Cursors
 from headrace.serve.dependencies import SCOPE_KEY
-from headrace.serve.editions import Edition, Served
-from headrace.serve.formats import Form
+from headrace.serve.editions import Edition
 from headrace.serve.hot_path import Hot, HotPath
 from headrace.serve.kit import Kit
 from headrace.serve.listing import CURSOR, SNAPSHOT
 from headrace.serve.messages import LimitedBody, Sender, read_body, request_id
 from headrace.serve.parameters import parse_query
 from headrace.serve.pinned import Pinned
-from headrace.serve.pins import Wanted, wanted_snapshot
 from headrace.serve.problems import (
     Refused,
     internal,
@@ -39,8 +35,16 @@ from headrace.serve.problems import (
     problem,
     unavailable,
 )
-from headrace.serve.routes import Match as Found
-from headrace.serve.routes import find_route, path_segments
+from headrace.serve.questions import (
+    ALLOWED,
+    READS,
+    Questions,
+    asking,
+    is_routed,
+    leaving,
+    own_parameters,
+    raw_path,
+)
 from headrace.serve.settings import DEFAULT_SETTINGS, ServeSettings
 from headrace.serve.streams import STREAM_ENDING, Streams, stream_head
 from headrace.serve.user_routers import INSTANCE_KEY
@@ -50,8 +54,6 @@ from headrace.store.store import Store
 
 _LOG = logging.getLogger("headrace.serve")
 
-_READS = ("GET", "HEAD", "OPTIONS")
-_ALLOWED = ", ".join(_READS)
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _JSON = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
@@ -79,12 +81,11 @@ class Service:
         self.draining = False
         self._workers = kit.workers
         self._readers = kit.readers
-        self._formats = kit.formats
         self._watcher = watcher
         self._counts = kit.counts
         self._cache = kit.cache
         self._hot_path = HotPath(watcher, kit.formats, kit.settings)
-        self._cursors = kit.cursors
+        self._questions = Questions(kit)
         self._cross_origin = CrossOrigin(kit.settings.cors)
         self.streams = Streams(lambda: watcher.number, kit.settings)
         self._system = {"/livez": self._live, "/readyz": self._ready}
@@ -95,7 +96,7 @@ class Service:
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
             method, query, headers = scope["method"], scope["query_string"], scope["headers"]
-            hot = None if self.draining else self.hot(method, _raw_path(scope), query, headers)
+            hot = None if self.draining else self.hot(method, raw_path(scope), query, headers)
             if hot is None:
                 await self._guarded(scope, receive, send)
             else:
@@ -183,8 +184,8 @@ class Service:
             return
         edition = self._acquired()
         try:
-            wanted = self._wanted(edition, scope)
-            if wanted is None or self._is_here(wanted, edition, scope):
+            wanted = self._questions.wanted(edition, scope)
+            if wanted is None or self._questions.is_here(wanted, edition, scope):
                 number = wanted.number if wanted else edition.ref.number
                 await self._respond_from(edition, number, scope, receive, sender)
                 return
@@ -199,30 +200,6 @@ class Service:
             raise Refused(unavailable("No snapshot is loaded yet.", "not-ready"))
         return edition
 
-    def _wanted(self, edition: Edition, scope: Scope) -> Wanted | None:
-        """The snapshot that a request is for; None for whichever is current."""
-        query = scope["query_string"]
-        if not any(mark in query for mark in (b"cursor", b"snapshot", b"%")):
-            return None
-        found, _ = self._found(edition, scope)
-        own = _own(found)
-        if found is None and scope["path"] != BATCH_PATH:
-            if _is_routed(edition.application, scope):
-                return None
-            own = frozenset() if self.settings.snapshots else frozenset({SNAPSHOT})
-        pairs = dict(parse_query(query))
-        return wanted_snapshot(pairs, own, self._cursors, allowed=self.settings.snapshots)
-
-    def _is_here(self, wanted: Wanted, edition: Edition, scope: Scope) -> bool:
-        """Whether an edition has what is wanted, be it under another number."""
-        if wanted.number == edition.ref.number:
-            return True
-        found, _ = self._found(edition, scope)
-        return found is not None and found.target.endpoint.pages.content == wanted.content
-
-    def _found(self, edition: Edition, scope: Scope) -> tuple[Found[Served] | None, Form | None]:
-        return find_route(edition.routes, self._formats, path_segments(_raw_path(scope)))
-
     async def _respond_from(
         self, edition: Edition, number: int, scope: Scope, receive: Receive, sender: Sender
     ) -> None:
@@ -232,7 +209,9 @@ class Service:
             answer = await self._batch(edition, number, scope, receive)
             await send_answer(answer, scope["method"], sender)
             return
-        made = _page(edition, scope) or await self._compiled(edition, scope, receive, sender)
+        made = _page(edition, scope) or await self._questions.compiled(
+            edition, scope, receive, sender
+        )
         if made is None and edition.application is not None:
             await self._user(edition, scope, receive, sender)
             return
@@ -254,11 +233,11 @@ class Service:
         calls = read_calls(await read_body(receive, self.settings.max_body_bytes), self.settings)
 
         async def ask(call: bytes) -> Answer:
-            inner = _asking(scope, call)
-            wanted = self._wanted(edition, inner)
-            if wanted is not None and not self._is_here(wanted, edition, inner):
+            inner = asking(scope, call)
+            wanted = self._questions.wanted(edition, inner)
+            if wanted is not None and not self._questions.is_here(wanted, edition, inner):
                 raise Refused(problem(422, "A batch is of one snapshot, and this call of another."))
-            return await self._asked(edition, inner)
+            return await self._questions.asked(edition, inner)
 
         return await answer_batch(calls, ask, number, self.settings)
 
@@ -266,7 +245,7 @@ class Service:
         """Send events, if the path is that of an endpoint's stream."""
         edition = self._acquired()
         try:
-            found = self._stream(edition, scope)
+            found = self._questions.stream(edition, scope)
         finally:
             self._watcher.release(edition)
         if found is None:
@@ -277,16 +256,16 @@ class Service:
             return True
         self._cross_origin.require(scope)
         pairs = dict(parse_query(scope["query_string"]))
-        if any(name in pairs and name not in _own(found) for name in (CURSOR, SNAPSHOT)):
+        if any(name in pairs and name not in own_parameters(found) for name in (CURSOR, SNAPSHOT)):
             raise Refused(problem(422, "A stream follows the newest snapshot, from its first row."))
-        path, query = _raw_path(scope).rpartition(b"/")[0], scope["query_string"]
+        path, query = raw_path(scope).rpartition(b"/")[0], scope["query_string"]
 
         async def ask(tag: str) -> Answer:
             # Acquired for each answer: an idle stream keeps no old snapshot open.
             edition = self._acquired()
             try:
-                inner = _asking(scope, path + b"?" + query, tag)
-                return await whole_answer(await self._asked(edition, inner))
+                inner = asking(scope, path + b"?" + query, tag)
+                return await whole_answer(await self._questions.asked(edition, inner))
             finally:
                 self._watcher.release(edition)
 
@@ -294,64 +273,8 @@ class Service:
         if scope["method"] == "HEAD":
             await send_answer(stream_head(await ask("")), "HEAD", sender)
         else:
-            await self.streams.run(ask, last_tag, sender, _leaving(receive))
+            await self.streams.run(ask, last_tag, sender, leaving(receive))
         return True
-
-    def _stream(self, edition: Edition, scope: Scope) -> Found[Served] | None:
-        """The endpoint whose stream a path is; a path of an endpoint's or user's own goes first."""
-        segments = path_segments(_raw_path(scope))
-        own = edition.routes.match(segments)
-        is_taken = own is not None and own.target.endpoint.contract.path.endswith(STREAM_ENDING)
-        if segments[-1:] != [STREAM_ENDING[1:]] or is_taken:
-            return None
-        if _is_routed(edition.application, scope):
-            return None
-        return edition.routes.match(segments[:-1])
-
-    async def _asked(self, edition: Edition, scope: Scope) -> Answer:
-        """The answer to one of several questions of a request."""
-        sender = Sender(_nowhere)
-        answer = await self._compiled(edition, scope, _stays, sender)
-        if answer is None:
-            raise Refused(not_found())
-        notice = {name.decode(): value.decode("latin-1") for name, value in sender.headers}
-        return replace(answer, headers={**notice, **answer.headers})
-
-    async def _compiled(
-        self, edition: Edition, scope: Scope, receive: Receive, sender: Sender
-    ) -> Answer | None:
-        """The answer of a compiled endpoint; None when the request is for none of them."""
-        found, form = self._found(edition, scope)
-        if found is None:
-            return None
-        if scope["method"] == "OPTIONS":
-            return Answer(204, headers={"Allow": _ALLOWED})
-        if scope["method"] not in _READS:
-            if _is_routed(edition.application, scope):
-                return None
-            return not_allowed(_ALLOWED)
-        sender.headers.extend(found.target.notice.headers(found.parameters))
-        endpoint = found.target.endpoint
-        asked = endpoint.asked(
-            Request(
-                found.parameters,
-                parse_query(scope["query_string"]),
-                form or self._negotiated(scope),
-                _raw_path(scope),
-            )
-        )
-        ready = endpoint.ready(asked, request_header(scope, b"if-none-match"))
-        answer = ready.answer() if ready else await endpoint.answer(asked, _leaving(receive))
-        # What was refused was raised: this is a 200 or a 304.
-        found.target.calls.total += 1
-        return answer
-
-    def _negotiated(self, scope: Scope) -> Form:
-        chosen = self._formats.by_accept(request_header(scope, b"accept"))
-        if chosen is None:
-            offered = ", ".join(each.media_type for each in self._formats.offered)
-            raise Refused(problem(406, f"This path answers as {offered}."))
-        return chosen
 
     async def _user(self, edition: Edition, scope: Scope, receive: Receive, sender: Sender) -> None:
         """Let the user's routers answer, on the same snapshot."""
@@ -372,7 +295,7 @@ class Service:
 
     def _require_size(self, scope: Scope) -> None:
         """Refuse what is too long before anything looks into it."""
-        url = len(_raw_path(scope)) + len(scope["query_string"])
+        url = len(raw_path(scope)) + len(scope["query_string"])
         if url > self.settings.max_url_bytes:
             raise Refused(problem(414, f"The URL is over {self.settings.max_url_bytes} bytes."))
         size = sum(len(name) + len(value) for name, value in scope["headers"])
@@ -412,11 +335,6 @@ async def _send_hot(hot: Hot, method: str, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
 
 
-def _raw_path(scope: Scope) -> bytes:
-    raw: bytes | None = scope.get("raw_path")
-    return raw or scope["path"].encode("utf-8", "surrogateescape")
-
-
 def _page(edition: Edition, scope: Scope) -> Answer | None:
     """The pages that every snapshot has."""
     if scope["path"] == "/":
@@ -429,20 +347,13 @@ def _page(edition: Edition, scope: Scope) -> Answer | None:
 
 def _read_only(scope: Scope, make: Callable[[], Answer]) -> Answer:
     if scope["method"] == "OPTIONS":
-        return Answer(204, headers={"Allow": _ALLOWED})
-    return make() if scope["method"] in _READS else not_allowed(_ALLOWED)
-
-
-def _is_routed(application: FastAPI | None, scope: Scope) -> bool:
-    """Whether a user's route answers this path by this method."""
-    if application is None:
-        return False
-    return any(route.matches(scope)[0] == Match.FULL for route in application.routes)
+        return Answer(204, headers={"Allow": ALLOWED})
+    return make() if scope["method"] in READS else not_allowed(ALLOWED)
 
 
 def _methods(application: FastAPI, scope: Scope) -> set[str]:
     """The methods by which a user's routes answer this path."""
-    return {each for each in _METHODS if _is_routed(application, {**scope, "method": each})}
+    return {each for each in _METHODS if is_routed(application, {**scope, "method": each})}
 
 
 def _with_head(methods: set[str]) -> list[str]:
@@ -450,44 +361,6 @@ def _with_head(methods: set[str]) -> list[str]:
     return sorted({*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])})
 
 
-def _own(found: Found[Served] | None) -> frozenset[str]:
-    """The parameters of an endpoint."""
-    contract = found.target.endpoint.contract if found else None
-    return frozenset(each.name for each in contract.parameters) if contract else frozenset()
-
-
 def _is_stream(scope: Scope) -> bool:
     path: str = scope["path"]
     return path.endswith(STREAM_ENDING)
-
-
-def _asking(scope: Scope, target: bytes, tag: str = "") -> Scope:
-    """A GET of a path with its query, as JSON, in the place of a request."""
-    path, _, query = target.partition(b"?")
-    headers = [(b"accept", b"application/json"), (b"if-none-match", tag.encode("latin-1"))]
-    return {
-        **scope,
-        "method": "GET",
-        "path": path.decode("latin-1"),
-        "raw_path": path,
-        "query_string": query,
-        "headers": headers,
-    }
-
-
-async def _nowhere(_: Message) -> None:
-    """Take a message that nobody is to get."""
-
-
-async def _stays() -> Message:
-    """A client that waits for as long as it takes."""
-    stays: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-    return await stays
-
-
-def _leaving(receive: Receive) -> Callable[[], Awaitable[None]]:
-    async def gone() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-    return gone

@@ -94,7 +94,8 @@ class Edition:
         """
         lease = store.pin(ref, holder="serve")
         try:
-            reader = kit.readers.open(store, ref)
+            # A process has room for the copies of two snapshots, not for those of all older ones.
+            reader = kit.readers.open(store, ref, copies=not older)
             try:
                 edition = cls.prepare(kit, store, reader, lease, older=older)
                 if not older:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import duckdb
 
@@ -23,10 +24,11 @@ class InProcess:
         """Open nothing yet."""
         self._settings = settings
 
-    def open(self, store: Store, ref: Ref) -> InProcessReader:
+    def open(self, store: Store, ref: Ref, *, copies: bool = True) -> InProcessReader:
         """Open what `ref` published. Raises as `Readers.open`."""
         try:
-            return InProcessReader(SnapshotReader.open(store, ref, self._settings))
+            settings = self._settings if copies else replace(self._settings, copy_bytes=0)
+            return InProcessReader(SnapshotReader.open(store, ref, settings))
         except duckdb.Error as exc:
             raise failure_of(exc, has_values=False) from exc
 

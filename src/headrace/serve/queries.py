@@ -106,8 +106,8 @@ class Reader(Protocol):
 class Readers(Protocol):
     """Where snapshots are opened."""
 
-    def open(self, store: Store, ref: Ref) -> Reader:
-        """Open what `ref` published; blocks.
+    def open(self, store: Store, ref: Ref, *, copies: bool = True) -> Reader:
+        """Open what `ref` published, with its small tables in memory, or without; blocks.
 
         Raises:
             CorruptObject: a data file is missing, or of another size than was published.

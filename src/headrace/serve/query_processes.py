@@ -53,10 +53,11 @@ class QueryProcesses:
             )
         )
 
-    def open(self, store: Store, ref: Ref) -> ProcessReader:
+    def open(self, store: Store, ref: Ref, *, copies: bool = True) -> ProcessReader:
         """Open what `ref` published in every process. Raises as `Readers.open`."""
         snapshot = store.snapshot(ref)
-        definitions = definitions_of(snapshot, store.data_root, self._settings.copy_bytes)
+        copy_bytes = self._settings.copy_bytes if copies else 0
+        definitions = definitions_of(snapshot, store.data_root, copy_bytes)
         opening = Open(next(self._pool.numbers), definitions, str(store.data_root))
         self._pool.open(opening)
         return ProcessReader(self._pool, opening.snapshot, ref, snapshot, (store, self._settings))
