@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.cells import many_cells
+from benchmarks.exports import exports
 from benchmarks.heavy import heavy
 from benchmarks.measuring import Figure
 from benchmarks.memory import large_table
@@ -31,7 +32,7 @@ def main() -> int:
         folder = Path(name)
         figures = [*start_up(folder), *many_models(folder, 100)]
         figures += [*growing(folder), *demo(folder)]
-        figures += [*heavy(folder), *many_cells(folder), *large_table(folder)]
+        figures += [*heavy(folder), *many_cells(folder), *large_table(folder), *exports(folder)]
     text = table(figures)
     print(text)
     page = PAGE.read_text()

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 
+from headrace.store.snapshots import KeyedQuery, KeyPart
 from tests.cli.shops import REVENUE, Shop
 
 TABLES = {"orders": "SELECT range AS id FROM range(1200)"}
@@ -76,3 +77,32 @@ def test_an_endpoint_that_ends_says_when(shop: Shop) -> None:
     shop.publish(TABLES, endpoints=(ending,))
     lines = shop.call("explain", "store_revenue").stdout.splitlines()
     assert lines[2] == "deprecated from 2026-12-01, may be gone from 2027-03-01"
+
+
+def test_a_keyed_copy_is_told_with_who_else_it_answers(shop: Shop) -> None:
+    copy = KeyedQuery(
+        "SELECT store_id AS k0, day FROM orders", (KeyPart("INTEGER"),), ("store_id",)
+    )
+    keyed = replace(
+        REVENUE, access_path="keyed", reason="store_id = $store_id", keyed=copy, advice=""
+    )
+    other = replace(keyed, name="latest", path="/latest", keyed=replace(copy, limit=1))
+    apart = replace(keyed, name="apart", path="/apart", keyed=replace(copy, sql="SELECT 1 AS k0"))
+    shop.publish(TABLES, endpoints=(keyed, other, apart))
+    text = shop.call("explain", "store_revenue").stdout
+    assert (
+        "Answered by\n  keyed: store_id = $store_id\n  from the copy that also answers latest\n"
+    ) in text
+    answer = json.loads(shop.call("explain", "latest", "--json").stdout)
+    assert answer["shares_its_copy_with"] == ["store_revenue"]
+    assert (answer["access_path"], answer["keyed"]["equal"]) == ("keyed", ["store_id"])
+
+
+def test_a_slow_endpoint_is_told_what_would_make_it_faster(shop: Shop) -> None:
+    slow = replace(REVENUE, reason="`a OR b` (line 3) leaves a choice", advice="make two of it")
+    shop.publish(TABLES, endpoints=(slow,))
+    text = shop.call("explain", "store_revenue").stdout
+    assert (
+        "Answered by\n  columnar: `a OR b` (line 3) leaves a choice\n"
+        "  To make it faster: make two of it.\n"
+    ) in text

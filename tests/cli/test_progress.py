@@ -14,6 +14,7 @@ from rich.progress import Progress
 from headrace.cli.progress import JsonLines, Lines, Live, event_json, showing
 from headrace.observe.events import (
     CheckFinished,
+    CopyFinished,
     Event,
     Observer,
     RunFinished,
@@ -34,6 +35,9 @@ EVENTS: tuple[Event, ...] = (
     CheckFinished("orders: key id", "orders", "error", failing=0),
     CheckFinished("orders: row_count", "orders", "warn", failing=1),
     CheckFinished("orders: min id", "orders", "error", failing=-1, message="it cannot be cast"),
+    CopyFinished("by_day, by_store", "built", rows=1_200, size_bytes=48_000, seconds=0.5),
+    CopyFinished("found", "refused", message="a key is longer than 511 bytes"),
+    CopyFinished("x", "failed", message="no space left"),
     RunFinished("a", "failed", snapshot=3, seconds=1.5, message="daily failed"),
 )
 NAMES = ("orders", "daily", "daily_sales")
@@ -46,6 +50,9 @@ LINES = [
     "– daily_sales  blocked: waits for daily",
     "! orders: row_count: 1 row wrong (a warning)",
     "✗ orders: min id: it cannot be cast",
+    "✓ keyed copy for by_day, by_store: 1,200 rows, 48.0 kB, 0.5 s",
+    "! no keyed copy for found: a key is longer than 511 bytes; answered from data files instead",
+    "! no keyed copy for x: no space left; answered from data files instead, until a run has one",
 ]
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from headrace.base.clock import SetClock
@@ -249,6 +252,61 @@ def test_a_large_answer_is_whole_in_every_format(shop: Shop, serve: Serve) -> No
     assert [json.loads(line, parse_float=str) for line in lines] == rows
     assert client.get("/sales.csv?limit=20000").text.count("\r\n") == 20_001
     assert client.get("/sales?limit=20000").content == streamed.content
+
+
+def test_files_are_named_after_the_endpoint(shop: Shop, serve: Serve) -> None:
+    shop.publish_sales(rows=10)
+    client = serve()
+    for ending in ("csv", "arrow", "parquet", "xlsx"):
+        response = client.get(f"/sales.{ending}")
+        assert response.status_code == 200
+        named = f'attachment; filename="{ALL_SALES.name}.{ending}"'
+        assert response.headers["content-disposition"] == named
+    for ending in ("json", "ndjson"):
+        assert "content-disposition" not in client.get(f"/sales.{ending}").headers
+
+
+def test_arrow_and_parquet_have_the_rows_of_json(shop: Shop, serve: Serve) -> None:
+    shop.publish_sales(rows=5_000)
+    client = serve()
+    rows = client.rows("/sales?limit=5000")
+    arrow = client.get("/sales?limit=5000", {"Accept": "application/vnd.apache.arrow.stream"})
+    assert arrow.headers["content-type"] == "application/vnd.apache.arrow.stream"
+    assert pa.ipc.open_stream(arrow.content).read_all().num_rows == len(rows)
+    parquet = client.get("/sales.parquet?limit=5000").content
+    assert pq.read_table(io.BytesIO(parquet)).schema.names == list(rows[0])
+
+
+def test_a_client_chooses_the_shape_of_json(shop: Shop, serve: Serve) -> None:
+    shop.publish_sales(rows=10)
+    client = serve()
+    rows = client.rows("/sales?limit=10")
+    columns = client.get("/sales?limit=10&shape=columns")
+    assert json.loads(columns.text, parse_float=str) == {
+        name: [row[name] for row in rows] for name in rows[0]
+    }
+    arrays = client.get("/sales?shape=arrays&limit=10")
+    assert json.loads(arrays.text, parse_float=str)["rows"] == [list(row.values()) for row in rows]
+    assert columns.headers["etag"] != arrays.headers["etag"]
+    assert (
+        client.get("/sales?shape=rows&limit=10").headers["etag"]
+        == (client.get("/sales?limit=10").headers["etag"])
+    )
+
+
+def test_a_shape_that_there_is_not_is_refused(shop: Shop, serve: Serve) -> None:
+    shop.publish_sales(rows=10)
+    response = serve().get("/sales?shape=cubes")
+    assert response.status_code == 422
+    assert response.json()["errors"] == [
+        {"parameter": "shape", "found": "'cubes'", "expected": "one of rows, columns, arrays"}
+    ]
+
+
+def test_an_endpoints_own_parameter_wins_over_the_forms(shop: Shop, serve: Serve) -> None:
+    parameter = Parameter("shape", "query", "VARCHAR", required=True)
+    shop.publish(value_endpoint("$shape", "VARCHAR", parameter))
+    assert serve().rows("/it?shape=round") == [{"value": "round"}]
 
 
 @pytest.mark.parametrize("rows", [2047, 2048, 2049, 4096])

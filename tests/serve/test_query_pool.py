@@ -13,7 +13,7 @@ import pytest
 
 from headrace.serve.queries import QueryFailed
 from headrace.serve.query_frames import Bind, Drop, Open, Start, decode_names
-from headrace.serve.query_pool import Claim, QueryPool, Seat, is_free
+from headrace.serve.query_pool import Claim, QueryPool, Seat
 from tests.serve.asking import refused
 
 OPENING = Open(1, ("CREATE TABLE a AS SELECT 1 AS x",), "/nowhere")
@@ -52,20 +52,28 @@ def test_a_query_goes_on_in_the_process_that_has_begun_it(pool: QueryPool) -> No
             assert child is begun
 
 
-def test_who_can_take_no_other_process_goes_first(pool: QueryPool) -> None:
+def test_who_comes_first_is_first_to_get_a_process(pool: QueryPool) -> None:
+    """Whether for any process, or for the one that has begun an answer."""
     pool.open(OPENING)
-    claim = Claim(1, 1, "")
-    with pool.taken(claim) as begun:
-        waiting = threading.Thread(target=take_and_give_back, args=(pool, claim))
-        waiting.start()
-        while not begun.wanted:
-            threading.Event().wait(0.001)
-        assert not is_free(begun, 1, is_own=False)
-        begun.is_busy = False
-        assert (is_free(begun, 1, is_own=False), is_free(begun, 1, is_own=True)) == (False, True)
-        begun.is_busy = True
-    waiting.join()
-    assert is_free(begun, 1, is_own=False)
+    begun = [Claim(1, number, "") for number in (1, 2)]
+    with pool.taken(begun[0]), pool.taken(begun[1]):
+        pass
+    claims = [claim for number in range(3, 9) for claim in (begun[0], Claim(1, number, ""))]
+    turns: list[int] = []
+
+    def take(number: int) -> None:
+        with pool.taken(claims[number]):
+            turns.append(number)
+
+    busy = pool.taken(begun[0]), pool.taken(begun[1])
+    with ThreadPoolExecutor(len(claims)) as threads, busy[0], busy[1] as other:
+        for number in range(len(claims)):
+            threads.submit(take, number)
+            while len(pool._line) <= number:
+                threading.Event().wait(0.001)
+        # Only one process takes turns, so that they are in one order.
+        other.snapshots.clear()
+    assert turns == list(range(len(claims)))
 
 
 def take_and_give_back(pool: QueryPool, claim: Claim) -> None:

@@ -20,9 +20,18 @@ from headrace.base.clock import SetClock
 from headrace.base.errors import CorruptObject, NotFound, StoreError
 from headrace.base.tables import Cell, Version
 from headrace.store.durable import locked
-from headrace.store.garbage import Collected
+from headrace.store.garbage import COPIES_KEPT, Collected
+from headrace.store.keyed_folder import Refusal, copy_address
 from headrace.store.leases import Lease
-from headrace.store.snapshots import Manifest, PythonModule, Ref, Snapshot
+from headrace.store.snapshots import (
+    EndpointContract,
+    KeyedQuery,
+    KeyPart,
+    Manifest,
+    PythonModule,
+    Ref,
+    Snapshot,
+)
 from headrace.store.store import Store
 from tests.store.disks import (
     SCHEMA,
@@ -462,3 +471,59 @@ class GarbageMachine(RuleBasedStateMachine):
 
 
 TestGarbageMachine = GarbageMachine.TestCase
+
+
+# Keyed copies
+
+
+KEYED = KeyedQuery("SELECT a, a FROM orders", (KeyPart("BIGINT"),), ("a",))
+ENDPOINT = EndpointContract(
+    "found", "/found/{a}", "r", KEYED.sql, ("orders",), (), SCHEMA, 1, 1, keyed=KEYED
+)
+
+
+def _publish_with_copy(store: Store, number: int) -> str:
+    """Publish content `number` with an endpoint that has a keyed copy; gives the copy's name."""
+    head = store.head("prod")
+    version = build(store, "orders", number)
+    snapshot = Snapshot({"orders": version}, Manifest("demo", (ENDPOINT,)))
+    name = copy_address(ENDPOINT, {"orders": version.address})
+    staged = store.keyed.staged()
+    staged.write_bytes(b"rows")
+    store.keyed.keep(name, staged, number)
+    store.publish("prod", snapshot, parent=head.number if head else None, reason=str(number))
+    return name
+
+
+def _copies(store: Store) -> set[str]:
+    return {path.name for path in (store.root / "keyed").iterdir()}
+
+
+def test_copies_of_the_newest_contents_and_of_what_is_read_are_kept(
+    store: Store, clock: SetClock
+) -> None:
+    names = [_publish_with_copy(store, number) for number in range(1, 7)]
+    clock.advance(2 * 3600)
+    lease = store.pin(store.ref("prod", 2), holder="serve")
+    _collect_twice(store)
+    kept = [names[1], *names[3:]]
+    assert _copies(store) == {f"{name}{end}" for name in kept for end in (".lmdb", ".json")}
+    lease.release()
+    clock.advance(2 * 3600)
+    _collect_twice(store)
+    assert len(_copies(store)) == 2 * COPIES_KEPT
+    # A rollback is one more step, of a content that is among the newest anyway.
+    store.rollback("prod")
+    clock.advance(2 * 3600)
+    _collect_twice(store)
+    assert _copies(store) == {f"{name}{end}" for name in names[3:] for end in (".lmdb", ".json")}
+
+
+def test_copies_that_nobody_asks_for_go(store: Store, clock: SetClock) -> None:
+    publish(store, 1)
+    store.keyed.refuse("a" * 64, Refusal("too large", 1))
+    stray = store.root / "keyed" / "notes.txt"
+    stray.write_text("mine")
+    clock.advance(2 * 3600)
+    _collect_twice(store)
+    assert _copies(store) == {"notes.txt"}

@@ -17,6 +17,7 @@ Part: TypeAlias = Literal[
     "limit",
     "filter",
     "sort",
+    "access path",
     "deprecated",
     "sunset",
     "router",

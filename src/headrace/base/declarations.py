@@ -287,6 +287,7 @@ class Endpoint:
         max_limit: the most rows that a client may ask for.
         version: of the contract, from 1.
         deprecated, sunset: ISO dates; "" is none.
+        serve: the access path that the header asks for; "" leaves it to the compiler.
         filters, sort: fields of the answer that a client may filter and sort by, with their places.
     """
 
@@ -303,6 +304,7 @@ class Endpoint:
     version: int = 1
     deprecated: str = ""
     sunset: str = ""
+    serve: str = ""
     filters: tuple[tuple[str, Place], ...] = ()
     sort: tuple[tuple[str, Place], ...] = ()
 
@@ -319,6 +321,8 @@ class Router:
 class Settings:
     """`headrace.toml`, with every default filled in. Paths are absolute.
 
+    `redis` says where the address of a Redis is: `env:NAME`, `file:PATH`, or an address without a
+    password; "" for none.
     `cors` are the origins whose pages may read answers; `snapshots` says whether a request may name
     an older snapshot; `streams` is how many event streams there may be at once.
     """
@@ -334,6 +338,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     deadline_seconds: float = 10.0
+    copy_limit_bytes: int = 4_000_000_000
+    redis: str = ""
     cors: tuple[str, ...] = ()
     snapshots: bool = False
     streams: int = 100

@@ -33,7 +33,7 @@ FAILED = 1
 # On these, link(2) or a rename may not be atomic, or a lock not be seen.
 _REMOTE_FILE_SYSTEMS = ("nfs", "cifs", "smb", "fuse", "9p", "afs", "glusterfs", "ceph")
 _WAL_RESET_FIXED = (3, 51, 3)
-_EXTRAS = {"excel": "openpyxl", "pandas": "pandas", "polars": "polars"}
+_EXTRAS = {"excel": "openpyxl", "pandas": "pandas", "polars": "polars", "redis": "redis"}
 _LITTLE_SPACE_BYTES = 1_000_000_000
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -41,7 +41,7 @@ def command(endpoint: str, environment: str | None, folder: Path, as_json: bool)
     _section("Parameters", _parameters(contract) or "  none")
     _section("Fields", _fields(contract))
     _section("Tables", _tables(contract, published, opened.store.clock.now()))
-    _section("Answered by", f"  {contract.access_path}: {contract.reason}".rstrip(": "))
+    _section("Answered by", "\n".join(f"  {line}" for line in _access(contract, published)))
     _section("SQL", "\n".join(f"  {line}" for line in contract.sql.strip().splitlines()))
 
 
@@ -123,6 +123,26 @@ def _origin(columns: tuple[str, ...]) -> str:
     return f"from {', '.join(columns)}" if columns else ""
 
 
+def _access(contract: EndpointContract, published: Published) -> Iterator[str]:
+    """How it is answered and why, who else by the same copy, and what would make it faster."""
+    yield f"{contract.access_path}: {contract.reason}".rstrip(": ")
+    if names := sharing(contract, published.snapshot.manifest.endpoints):
+        yield f"from the copy that also answers {', '.join(names)}"
+    if contract.advice:
+        yield f"To make it faster: {contract.advice}."
+
+
+def sharing(contract: EndpointContract, endpoints: Iterable[EndpointContract]) -> list[str]:
+    """The names of the other endpoints that are answered from the same keyed copy."""
+    keyed = contract.keyed
+    return [
+        each.name
+        for each in endpoints
+        if keyed is not None and each.keyed is not None and each.name != contract.name
+        if (each.keyed.sql, each.keyed.key) == (keyed.sql, keyed.key)
+    ]
+
+
 def _tables(contract: EndpointContract, published: Published, now: datetime) -> str:
     versions = [published.snapshot.tables[name] for name in contract.tables]
     rows = [
@@ -151,6 +171,7 @@ def _as_json(contract: EndpointContract, published: Published) -> dict[str, obje
         **asdict(contract),
         "environment": published.ref.environment,
         "snapshot": published.ref.number,
+        "shares_its_copy_with": sharing(contract, published.snapshot.manifest.endpoints),
         "tables": [
             {"table": each.table, "rows": each.rows, "version": each.address} for each in versions
         ],

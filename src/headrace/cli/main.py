@@ -28,6 +28,7 @@ COMMANDS = {
     "dev": "Run, serve, and run again on every change.",
     "query": "Run one SELECT against a published snapshot.",
     "explain": "Show all about one endpoint.",
+    "bench": "Measure how fast endpoints are answered, and why.",
     "lineage": "Show what a column is made of and what is made of it.",
     "status": "Show what is published and how the last runs went.",
     "snapshots": "List what was published, newest first.",

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import click
 
 from headrace.cli.findings import check_line, indented
-from headrace.cli.printing import bad, count, counted, cut, duration, good, warned, width
+from headrace.cli.printing import bad, count, counted, cut, duration, good, size, warned, width
 from headrace.observe.events import (
     CheckFinished,
+    CopyFinished,
     Event,
     Observer,
     RunFinished,
@@ -159,7 +160,18 @@ def event_line(event: Event, columns: int) -> str:
         return _retry_line(event, columns)
     if isinstance(event, CheckFinished) and event.failing != 0:
         return check_line(event.name, event.severity, event.failing, event.message)
+    if isinstance(event, CopyFinished):
+        return _copy_line(event)
     return ""
+
+
+def _copy_line(copy: CopyFinished) -> str:
+    if copy.outcome == "built":
+        figures = f"{counted(copy.rows, 'row')}, {size(copy.size_bytes)}, {duration(copy.seconds)}"
+        return f"{good('✓')} keyed copy for {copy.endpoint}: {figures}"
+    until = ", until a run has one" if copy.outcome == "failed" else ""
+    why = f"no keyed copy for {copy.endpoint}: {indented(copy.message)}"
+    return f"{warned('!')} {why}; answered from data files instead{until}"
 
 
 def _retry_line(step: StepRetried, columns: int) -> str:

@@ -24,7 +24,7 @@ from headrace.observe.events import CheckFinished, RunFinished
 from headrace.pipeline.plan.plans import Plan, Selection
 from headrace.pipeline.plan.reviewing import require_accepted
 from headrace.pipeline.project.loading import find_root
-from headrace.pipeline.workspace import open_workspace, plan_workspace
+from headrace.pipeline.workspace import Workspace, open_workspace, plan_workspace
 
 if TYPE_CHECKING:
     from headrace.pipeline.building import BuildReport
@@ -65,6 +65,7 @@ def command(
         plan = plan_workspace(workspace, name, Selection(only, start, end))
         note_needless(plan, accepted)
         if is_done(plan):
+            _make_missing_copies(workspace, plan, as_json=as_json)
             _print_unchanged(plan, time.monotonic() - started, as_json=as_json)
             ctx.exit(FAILED if plan.is_held_up else 0)
         require_accepted(plan.changes, accepted)
@@ -78,6 +79,17 @@ def command(
         click.echo(summary(report, name, time.monotonic() - started))
     if report.outcome == "failed":
         ctx.exit(FAILED)
+
+
+def _make_missing_copies(workspace: Workspace, plan: Plan, *, as_json: bool) -> None:
+    """Make the keyed copies that could not be made before, or were removed since."""
+    limit_bytes = workspace.project.settings.copy_limit_bytes
+    if not workspace.store.keyed.missing(plan.before, limit_bytes):
+        return
+    from headrace.pipeline.building import make_copies
+
+    with showing(as_json=as_json, names=()) as observer:
+        make_copies(workspace, plan.before, plan.before, observer)
 
 
 def summary(report: BuildReport, environment: str, seconds: float) -> str:

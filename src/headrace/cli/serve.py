@@ -26,12 +26,16 @@ _DESCRIPTION_COLUMNS = 60
     is_flag=True,
     help="Listen where other machines can connect, although nothing asks who they are.",
 )
+@click.option(
+    "--no-count", is_flag=True, help="Leave the calls out of the operations record: a load test."
+)
 @environment_option
 @project_option
 def command(
     host: str | None,
     port: int | None,
     allow_unauthenticated: bool,
+    no_count: bool,
     environment: str | None,
     folder: Path,
 ) -> None:
@@ -45,6 +49,9 @@ def command(
     settings = ServeSettings(
         deadline_seconds=opened.settings.deadline_seconds,
         memory_limit=opened.settings.memory_limit,
+        count_calls=not no_count,
+        redis=opened.settings.redis,
+        project=opened.settings.name,
         cors=opened.settings.cors,
         snapshots=opened.settings.snapshots,
         streams=opened.settings.streams,

@@ -71,6 +71,23 @@ class CheckFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyFinished:
+    """The keyed copy of an endpoint has been made, or has not.
+
+    `outcome` is "built"; "refused", when it cannot be, and is not tried again; or "failed", when
+    the next run tries again. Either way the endpoint is answered. `endpoint` names all that share
+    the copy, with commas. `size_bytes` is the file's; `message` says why there is none.
+    """
+
+    endpoint: str
+    outcome: Literal["built", "refused", "failed"]
+    rows: int = 0
+    size_bytes: int = 0
+    seconds: float = 0.0
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     """A run has ended.
 
@@ -86,7 +103,13 @@ class RunFinished:
 
 
 Event: TypeAlias = (
-    RunStarted | StepStarted | StepRetried | StepFinished | CheckFinished | RunFinished
+    RunStarted
+    | StepStarted
+    | StepRetried
+    | StepFinished
+    | CheckFinished
+    | CopyFinished
+    | RunFinished
 )
 Observer: TypeAlias = Callable[[Event], None]
 

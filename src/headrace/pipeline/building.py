@@ -19,6 +19,7 @@ from headrace.pipeline.plan.plans import Plan
 from headrace.pipeline.plan.reviewing import require_accepted
 from headrace.pipeline.plan.versions import volume_results
 from headrace.pipeline.run.importing import project_modules
+from headrace.pipeline.run.keyed_copies import CopyBuilder
 from headrace.pipeline.run.outcomes import Built, CheckOutcome
 from headrace.pipeline.run.pace import Pace
 from headrace.pipeline.run.running import run_plan
@@ -75,11 +76,41 @@ def build(
     """
     require_accepted(plan.changes, accepted)
     if plan.nothing_to_do and not plan.deferred:
+        make_copies(workspace, plan.before, plan.before, observe)
         return BuildReport("", "unchanged", plan.parent)
     run = f"{workspace.store.clock.now():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     path = workspace.store.records_path
     with workspace.store.hold(), closing(Records.open(path)) as records:
         return _Build(workspace, plan, observe, run, records, accepted, pace or Pace()).execute()
+
+
+def make_copies(
+    workspace: Workspace, snapshot: Snapshot, before: Snapshot, observe: Observer
+) -> None:
+    """Make the keyed copies that a snapshot is answered from; without them it is answered, too.
+
+    Args:
+        workspace: the project and its store.
+        snapshot: the one to make them for.
+        before: one that has copies already, to start from.
+        observe: receives how each of them went.
+    """
+    limit_bytes = workspace.project.settings.copy_limit_bytes
+    missing = workspace.store.keyed.missing(snapshot, limit_bytes)
+    if not missing:
+        return
+    with workspace.store.hold(), closing(_engine(workspace)) as engine:
+        builder = CopyBuilder(workspace.store, engine, snapshot, before, limit_bytes)
+        builder.build_all(missing, observe)
+
+
+def _engine(workspace: Workspace) -> DuckDBEngine:
+    settings = workspace.project.settings
+    return DuckDBEngine(
+        threads=settings.threads,
+        memory_limit=settings.memory_limit,
+        spill=workspace.store.root / "staging",
+    )
 
 
 @dataclass
@@ -123,14 +154,11 @@ class _Build:
         self.observe(RunStarted(self.run, environment, steps, len(self.plan.checks)))
 
     def _build(self) -> Built:
-        settings = self.workspace.project.settings
         store = self.workspace.store
-        engine = DuckDBEngine(
-            threads=settings.threads,
-            memory_limit=settings.memory_limit,
-            spill=store.root / "staging",
-        )
-        with closing(engine), project_modules(self.workspace.project.root):
+        with (
+            closing(_engine(self.workspace)) as engine,
+            project_modules(self.workspace.project.root),
+        ):
             built = run_plan(self.plan, store, engine, self.observe, self.pace)
             while self._goes_on(built):
                 self.plan = self._plan_again(built)
@@ -180,6 +208,7 @@ class _Build:
         )
         parent = plan.parent.number if plan.parent else None
         reason = _reason(plan, built)
+        make_copies(self.workspace, snapshot, plan.before, self.observe)
         try:
             for text in plan.modules.values():
                 store.put_object(text)

@@ -45,6 +45,7 @@ from headrace.serve.questions import (
     own_parameters,
     raw_path,
 )
+from headrace.serve.second_level import open_second_level
 from headrace.serve.settings import DEFAULT_SETTINGS, ServeSettings
 from headrace.serve.streams import STREAM_ENDING, Streams, stream_head
 from headrace.serve.user_routers import INSTANCE_KEY
@@ -65,10 +66,15 @@ def create_app(
 
     It follows the environment once the server has sent the lifespan's start; until then, and
     without a server, `refresh` looks at the head.
+
+    Raises:
+        UsageError: the settings name a Redis that cannot be found; see `open_second_level`.
     """
-    counts = AccessCounts(store, environment, settings.count_seconds)
+    counted = store if settings.count_calls else None
+    counts = AccessCounts(counted, environment, settings.count_seconds)
+    second = open_second_level(settings.redis, settings.project, environment)
     cursors = Cursors.of(store.secret(), environment)
-    kit = Kit.make(store.clock, settings, counts, cursors)
+    kit = Kit.make(store.clock, settings, counts, second, cursors)
     return Service(kit, Watcher(kit, store, environment))
 
 
@@ -138,6 +144,8 @@ class Service:
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await asyncio.to_thread(self.close)
+                if self._cache.second is not None:
+                    await self._cache.second.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 

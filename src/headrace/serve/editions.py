@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 import msgspec
 from fastapi import FastAPI
 
+from headrace.base.errors import StoreError
 from headrace.serve.answers import Headers
 from headrace.serve.asked import Asked, Request
 from headrace.serve.counting import Calls
 from headrace.serve.dependencies import SnapshotView
 from headrace.serve.endpoints import CompiledEndpoint
 from headrace.serve.index import Index
+from headrace.serve.keyed import KeyedReader
 from headrace.serve.kit import Kit
 from headrace.serve.openapi import openapi
 from headrace.serve.parameters import every_request
@@ -25,8 +28,11 @@ from headrace.serve.queries import QueryFailed, Reader
 from headrace.serve.routes import Routes
 from headrace.serve.user_routers import CodeStore, UserCode, load_user_code
 from headrace.serve.versions import Notice
-from headrace.store.snapshots import Ref
+from headrace.store.keyed_folder import Copy, Refusal
+from headrace.store.snapshots import Ref, Snapshot
 from headrace.store.store import Store
+
+_LOG = logging.getLogger("headrace.serve")
 
 
 class Target(NamedTuple):
@@ -73,6 +79,7 @@ class Edition:
     openapi: bytes
     index: Index
     lease: Pin
+    keyed: Mapping[str, KeyedReader]
     _code: UserCode
     holds: int = 0
     targets: dict[tuple[bytes, bytes, bytes], Target] = field(default_factory=dict)
@@ -94,16 +101,18 @@ class Edition:
         """
         lease = store.pin(ref, holder="serve")
         try:
-            # A process has room for the copies of two snapshots, not for those of all older ones.
-            reader = kit.readers.open(store, ref, copies=not older)
-            try:
-                edition = cls.prepare(kit, store, reader, lease, older=older)
-                if not older:
-                    edition.fill(kit)
-                return edition
-            except BaseException:
-                reader.close()
-                raise
+            with ExitStack() as opened:
+                # A process has room for the copies of two snapshots, not for those of older ones.
+                reader = kit.readers.open(store, ref, copies=not older)
+                opened.callback(reader.close)
+                keyed = _keyed_readers(store, reader.snapshot)
+                for each in keyed.values():
+                    opened.callback(each.close)
+                edition = cls.prepare(kit, store, reader, lease, keyed, older=older)
+                opened.pop_all()
+            if not older:
+                edition.fill(kit)
+            return edition
         except BaseException:
             lease.release()
             raise
@@ -139,6 +148,8 @@ class Edition:
     def close(self) -> None:
         """Give everything back; nothing may use the edition any more."""
         self._code.close()
+        for each in self.keyed.values():
+            each.close()
         self.reader.close()
         self.lease.release()
 
@@ -149,16 +160,26 @@ class Edition:
         code: CodeStore,
         reader: Reader,
         lease: Pin,
+        keyed: Mapping[str, KeyedReader],
         *,
         older: bool = False,
     ) -> Edition:
         """Bind every query of an open snapshot's contract, import the user's code.
 
+        Args:
+            kit: what the service's editions share.
+            code: has the texts of the user's code.
+            reader: of the snapshot; closed with the edition.
+            lease: keeps the snapshot's files where they are; released with the edition.
+            keyed: the keyed copies that are there, by the endpoint's path; closed likewise.
+
         Raises:
             Exception: what the user's code raises when it is imported.
         """
         manifest = reader.snapshot.manifest
-        endpoints = [CompiledEndpoint(each, reader, kit) for each in manifest.endpoints]
+        endpoints = [
+            CompiledEndpoint(each, reader, kit, keyed.get(each.path)) for each in manifest.endpoints
+        ]
         for each in endpoints:
             each.warm()
         routes = Routes(
@@ -188,5 +209,23 @@ class Edition:
             openapi=msgspec.json.encode(document),
             index=Index(reader.ref, manifest),
             lease=lease,
+            keyed=keyed,
             _code=user_code,
         )
+
+
+def _keyed_readers(store: Store, snapshot: Snapshot) -> dict[str, KeyedReader]:
+    """The keyed copies that are there, open and warm; what has none is answered without."""
+    readers: dict[str, KeyedReader] = {}
+    for contract in snapshot.manifest.endpoints:
+        found = store.keyed_copy(contract, snapshot)
+        try:
+            if isinstance(found, Copy):
+                readers[contract.path] = reader = KeyedReader.open(found.path, contract)
+                reader.warm()
+            elif contract.keyed is not None:
+                why = found.reason if isinstance(found, Refusal) else "its keyed copy is missing"
+                _LOG.warning("endpoint %s is answered by queries: %s", contract.name, why)
+        except (StoreError, OSError) as exc:
+            _LOG.warning("endpoint %s is answered by queries: %s", contract.name, exc)
+    return readers

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 
 from headrace.base.clock import Clock
-from headrace.serve.cache import AnswerCache, Flights
+from headrace.serve.cache import AnswerCache, Flights, SecondLevel
 from headrace.serve.counting import AccessCounts
 from headrace.serve.cursors import Cursors
 from headrace.serve.formats import Formats, formats
@@ -37,6 +37,7 @@ class Kit:
         clock: Clock,
         settings: ServeSettings,
         counts: AccessCounts | None = None,
+        second: SecondLevel | None = None,
         cursors: Cursors | None = None,
     ) -> Kit:
         """The kit of a service with these settings.
@@ -57,6 +58,6 @@ class Kit:
             QueryProcesses(settings) if settings.query_processes else InProcess(settings),
             formats(csv_formula_guard=settings.csv_formula_guard),
             counts or AccessCounts(None, "", settings.count_seconds),
-            AnswerCache(settings.cache_bytes),
+            AnswerCache(settings.cache_bytes, second),
             cursors or Cursors.of(os.urandom(32), ""),
         )

@@ -78,7 +78,7 @@ class Pinned:
         reader = InProcessReader(SnapshotReader(ref, snapshot, connection))
         # Its rows may be replaced: no answer is kept.
         kit = replace(kit, cache=AnswerCache(0))
-        self._edition: Edition | None = Edition.prepare(kit, unpublished, reader, _NoLease())
+        self._edition: Edition | None = Edition.prepare(kit, unpublished, reader, _NoLease(), {})
         self.pins = Pins(_no_other, 1, kit.settings.deadline_seconds, lambda: self.number)
 
     @property

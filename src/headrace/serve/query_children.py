@@ -46,7 +46,6 @@ class QueryChild:
         process: the process itself.
         requests, interrupts: this side's ends of its sockets.
         is_busy: somebody asks.
-        wanted: how many wait for this one and no other.
         snapshots: those that are open there.
         errands: requests without a reply, which the next one who asks sends first.
         running: the number of the query that it runs; 0 for none.
@@ -62,7 +61,6 @@ class QueryChild:
     interrupts: socket.socket
     started_at: float = field(default_factory=time.monotonic)
     is_busy: bool = True
-    wanted: int = 0
     snapshots: set[int] = field(default_factory=set)
     errands: deque[Request] = field(default_factory=deque)
     running: int = 0

@@ -56,6 +56,8 @@ class QueryPool:
         self.numbers = itertools.count(1)
         self._start = start
         self._changed = threading.Condition()
+        # Who waits, in order of arrival: for which process (None for any), with which snapshot.
+        self._line: dict[int, tuple[QueryChild | None, int]] = {}
         self._children: dict[int, QueryChild] = {}
         self._snapshots: dict[int, Open] = {}
         self._seats = {number: Seat() for number in range(1, start.processes + 1)}
@@ -145,18 +147,41 @@ class QueryPool:
                 claim.child.kill(why)
 
     def _take(self, claim: Claim) -> QueryChild:
-        own = claim.child
         until = time.monotonic() + OPENING_SECONDS
-        with self._changed, _wanting(own):
+        with self._changed, self._in_line(claim.child, claim.snapshot) as ticket:
             while True:
                 self._require_going_on(claim, until)
-                for child in self._children.values() if own is None else (own,):
-                    if is_free(child, claim.snapshot, is_own=child is own):
+                for child in self._children.values() if claim.child is None else (claim.child,):
+                    if claim.snapshot in child.snapshots and self._is_free(child, ticket):
                         child.is_busy = True
                         child.running, child.sql = claim.query, claim.sql
                         claim.child = child
                         return child
                 self._changed.wait(until - time.monotonic())
+
+    @contextmanager
+    def _in_line(self, own: QueryChild | None, snapshot: int) -> Iterator[int]:
+        """A place among those who wait: the first to come is the first to get a process.
+
+        Without that, exports whose next piece only one process can give, and queries that any
+        process can answer, would keep each other waiting for ever.
+        """
+        ticket = next(self.numbers)
+        self._line[ticket] = own, snapshot
+        try:
+            yield ticket
+        finally:
+            del self._line[ticket]
+            self._changed.notify_all()
+
+    def _is_free(self, child: QueryChild, ticket: int) -> bool:
+        """Whether a process can be asked now, and nobody waits for it longer than `ticket`."""
+        if child.is_busy or child.is_dead:
+            return False
+        return not any(
+            number < ticket and (own is child or (own is None and snapshot in child.snapshots))
+            for number, (own, snapshot) in self._line.items()
+        )
 
     def _require_going_on(self, claim: Claim, until: float) -> None:
         if self._is_closed:
@@ -192,8 +217,10 @@ class QueryPool:
 
     def _open_in(self, child: QueryChild, opening: Open) -> None:
         """Open a snapshot in one process as soon as it is free; in none that ends meanwhile."""
-        with self._changed, _wanting(child):
-            self._changed.wait_for(lambda: not child.is_busy or child.is_dead or self._is_closed)
+        with self._changed, self._in_line(child, opening.snapshot) as ticket:
+            self._changed.wait_for(
+                lambda: self._is_free(child, ticket) or child.is_dead or self._is_closed
+            )
             if child.is_dead or self._is_closed or opening.snapshot in child.snapshots:
                 return
             child.is_busy = True
@@ -317,26 +344,6 @@ class Seat:
         self.was_tried = True
         self.due_at = now + self.wait_seconds
         self.wait_seconds = min(2 * self.wait_seconds, _LONGEST_WAIT_SECONDS)
-
-
-@contextmanager
-def _wanting(child: QueryChild | None) -> Iterator[None]:
-    """Keep a process from those who could take another one."""
-    if child is None:
-        yield
-        return
-    child.wanted += 1
-    try:
-        yield
-    finally:
-        child.wanted -= 1
-
-
-def is_free(child: QueryChild, snapshot: int, *, is_own: bool) -> bool:
-    """Whether a process can be asked now; those who can ask no other go first."""
-    if child.is_busy or child.is_dead or snapshot not in child.snapshots:
-        return False
-    return is_own or not child.wanted
 
 
 def _age_seconds(child: QueryChild) -> float:

@@ -28,6 +28,7 @@ class ServeSettings:
         poll_seconds: how often the environment's head is read.
         retry_seconds: how long to wait before a snapshot that could not be opened is tried again.
         count_seconds: how often the calls that were counted are added to the operations record.
+        count_calls: whether they are; a load test's are not.
         csv_formula_guard: put `'` before a CSV text that a spreadsheet would run as a formula.
         protocol: "direct" answers what needs no waiting in uvicorn's protocol, before there is an
             ASGI request; "asgi" answers the same as an ASGI application.
@@ -41,6 +42,9 @@ class ServeSettings:
         keep_alive_seconds: how often a stream that has no news says that it is there.
         batch_calls: the most calls of one batch.
         batch_bytes: the most that the answers of one batch may hold together.
+        redis: where the address of a Redis is that several processes share their answers by; see
+            `second_level`.
+        project: its name, part of the key of every answer in a Redis.
     """
 
     deadline_seconds: float = 10.0
@@ -56,11 +60,14 @@ class ServeSettings:
     poll_seconds: float = 0.25
     retry_seconds: float = 5.0
     count_seconds: float = 5.0
+    count_calls: bool = True
     csv_formula_guard: bool = True
     protocol: Literal["direct", "asgi"] = "direct"
     max_url_bytes: int = 8 * 1024
     max_header_bytes: int = 16 * 1024
     max_body_bytes: int = 1024 * 1024
+    redis: str = ""
+    project: str = ""
     cors: tuple[str, ...] = ()
     snapshots: bool = False
     open_snapshots: int = 4

@@ -17,6 +17,7 @@ from headrace.base.clock import Clock, parse_time
 from headrace.base.errors import CorruptObject
 from headrace.store.data import DATA_ENDING, SIDECAR_ENDING, Data, Sidecar
 from headrace.store.durable import Writer, status_of
+from headrace.store.keyed_folder import COPY_ENDING, RECORD_ENDING, copy_addresses
 from headrace.store.leases import Leases
 from headrace.store.objects import Objects
 from headrace.store.refs import Refs
@@ -24,7 +25,19 @@ from headrace.store.sealing import seal, unseal
 from headrace.store.snapshots import Ref, Snapshot, decode_snapshot
 
 # All that a pass may remove; whatever else lies in the store's folder is not ours to remove.
-_SWEPT = (f"data/*/*{SIDECAR_ENDING}", f"data/*/*{DATA_ENDING}", "objects/*", "staging/*")
+_SWEPT = (
+    f"data/*/*{SIDECAR_ENDING}",
+    f"data/*/*{DATA_ENDING}",
+    "objects/*",
+    "staging/*",
+    f"keyed/*{COPY_ENDING}",
+    f"keyed/*{RECORD_ENDING}",
+)
+
+
+# Keyed copies are kept for so many of the newest contents of each environment: what a rollback
+# goes back to is answered as fast as before.
+COPIES_KEPT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +137,13 @@ class Collector:
         return kept, expired
 
     def _unused(self, refs: Iterable[Ref]) -> list[FoundFile]:
+        every = list(refs)
         leased = [held.ref for held in self.leases.live()]
-        reachable = self._reachable({ref.snapshot for ref in [*refs, *leased]})
+        reachable = self._reachable({ref.snapshot for ref in [*every, *leased]})
+        # Others are answered without: of 50 snapshots, 50 copies would be many times their data.
+        for address in {ref.snapshot for ref in [*_newest_contents(every), *leased]}:
+            for name in copy_addresses(decode_snapshot(self.objects.get(address))):
+                reachable.paths |= {f"keyed/{name}{COPY_ENDING}", f"keyed/{name}{RECORD_ENDING}"}
         return [file for file in self._files() if file.path not in reachable.paths]
 
     def _reachable(self, snapshots: Iterable[str]) -> Reachable:
@@ -185,6 +203,16 @@ class Collector:
             return msgspec.json.decode(body, type=set[str])
         except (CorruptObject, FileNotFoundError, msgspec.MsgspecError):
             return set()
+
+
+def _newest_contents(refs: Iterable[Ref]) -> Iterator[Ref]:
+    """Of each environment's refs, newest first, those that show one of the newest contents."""
+    seen: dict[str, set[str]] = {}
+    for ref in refs:
+        contents = seen.setdefault(ref.environment, set())
+        if len(contents) < COPIES_KEPT or ref.content in contents:
+            contents.add(ref.content)
+            yield ref
 
 
 def _mark(snapshot: Snapshot, reachable: Reachable) -> None:

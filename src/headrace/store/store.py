@@ -18,11 +18,24 @@ from headrace.base.tables import Batch, Cell, DataFile, Schema
 from headrace.store.data import DATA_ENDING, Data, StoredCell
 from headrace.store.durable import Disk, Writer, locked
 from headrace.store.garbage import Collected, Collector, Retention
+from headrace.store.keyed_folder import (
+    Copy,
+    KeyedFolder,
+    Refusal,
+    copy_address,
+    version_addresses,
+)
 from headrace.store.leases import Lease, Leases
 from headrace.store.objects import Objects
 from headrace.store.refs import Refs, conflict, require_environment_name, unknown_environment
 from headrace.store.sealing import seal, unseal
-from headrace.store.snapshots import Ref, Snapshot, decode_snapshot, encode_snapshot
+from headrace.store.snapshots import (
+    EndpointContract,
+    Ref,
+    Snapshot,
+    decode_snapshot,
+    encode_snapshot,
+)
 
 _FOLDERS = ("data", "objects", "refs", "leases", "staging")
 _SNAPSHOTS_CACHED = 8
@@ -274,6 +287,22 @@ class Store:
     def is_whole(self, file: DataFile) -> bool:
         """Whether a data file is there with its size; its bytes are not read."""
         return self._data.is_whole(file)
+
+    # Keyed copies
+
+    @property
+    def keyed(self) -> KeyedFolder:
+        """The folder of keyed copies."""
+        return KeyedFolder(self.root / "keyed", self._writer)
+
+    def keyed_copy(self, contract: EndpointContract, snapshot: Snapshot) -> Copy | Refusal | None:
+        """The keyed copy that answers an endpoint of a snapshot, or why there is none.
+
+        None when the endpoint has no use for one, or when nobody has tried to make it.
+        """
+        if contract.keyed is None:
+            return None
+        return self.keyed.find(copy_address(contract, version_addresses(snapshot)))
 
     # Readers, runs, and what neither of them needs
 

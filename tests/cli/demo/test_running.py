@@ -81,6 +81,7 @@ def test_the_demo_keeps_its_promises(ran: Ran) -> None:
     repeated_orders_count_once(ran)
     late_orders_land_on_their_day(ran)
     only_the_expected_checks_warn(ran)
+    every_access_path_is_shown(ran)
     every_endpoint_answers(ran)
     mistakes_of_a_client_are_named(ran)
     assert plan_workspace(ran.workspace, "prod").nothing_to_do
@@ -141,11 +142,25 @@ def only_the_expected_checks_warn(ran: Ran) -> None:
     assert found == {"quiet_days": "warn"}
 
 
+def every_access_path_is_shown(ran: Ran) -> None:
+    ref = ran.workspace.store.head("prod")
+    assert ref is not None
+    endpoints = ran.workspace.store.snapshot(ref).manifest.endpoints
+    found = {each.name: each.access_path for each in endpoints}
+    assert [name for name, path in found.items() if path == "cache"] == ["leaderboard", "quality"]
+    slow = [each for each in endpoints if each.access_path == "columnar"]
+    assert [each.name for each in slow] == ["product_ranking", "product_search"]
+    assert all(each.reason and each.advice for each in slow)
+    rolled_up = [each.name for each in endpoints if each.keyed and each.keyed.rollup]
+    assert rolled_up == ["store_by_month"]
+
+
 ANSWERS = {
     "/customers/5": 1,
     "/stores/7/orders": 20,
     "/stores/7/orders?limit=50": 50,
     "/stores/7/revenue?since=2025-12-24&until=2025-12-26": 3,
+    "/stores/7/by-month?since=2025-11-15": 2,
     "/stores/12/targets": 11,
     "/stores/1/forecast": 14,
     "/stores/leaderboard": 5,

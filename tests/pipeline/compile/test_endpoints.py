@@ -7,8 +7,15 @@ import pytest
 from headrace.base.declarations import ParameterRules
 from headrace.base.errors import Place
 from headrace.base.tables import Column
-from headrace.store.snapshots import EndpointContract, Parameter
-from tests.pipeline.compile.projects import compiled, endpoint, model, problems
+from headrace.store.snapshots import Bound, EndpointContract, KeyedQuery, KeyPart, Parameter
+from tests.pipeline.compile.projects import (
+    ORDERS,
+    compiled,
+    endpoint,
+    model,
+    problems,
+    source,
+)
 
 DAILY = model("daily", "SELECT store_id, day, sum(amount) AS revenue FROM orders GROUP BY ALL")
 REVENUE = "SELECT day, revenue FROM daily WHERE store_id = $store_id AND day >= $since"
@@ -29,14 +36,28 @@ def test_a_contract_holds_all_that_serving_needs() -> None:
         ' AND ("day" >= CAST($since AS DATE)))'
     )
     assert found.parameters == (
-        Parameter("store_id", "path", "INTEGER", True, min=1, description="Which store."),
-        Parameter("since", "query", "DATE", False, default="2024-01-01"),
+        Parameter(
+            *("store_id", "path", "INTEGER", True),
+            min=1,
+            description="Which store.",
+            column="daily.store_id",
+        ),
+        Parameter(*("since", "query", "DATE", False), default="2024-01-01", column="daily.day"),
     )
     assert found.columns == (Column("day", "DATE"), Column("revenue", "DECIMAL(38,2)"))
     assert found.tables == ("daily",)
     assert found.lineage == {"day": ("orders.day",), "revenue": ("orders.amount",)}
     assert (found.limit, found.max_limit) == (1000, 10_000)
-    assert found.access_path == "columnar"
+    assert found.access_path == "keyed"
+    assert found.reason == "store_id = $store_id, day from $since, in order of day"
+    assert found.keyed == KeyedQuery(
+        'SELECT store_id AS k0, "day" AS k1, "day", revenue FROM daily'
+        ' WHERE ((store_id IS NOT NULL) AND ("day" IS NOT NULL))',
+        (KeyPart("INTEGER"), KeyPart("DATE")),
+        equal=("store_id",),
+        low=Bound("since", inclusive=True),
+        by_cell="daily",
+    )
 
 
 def test_a_query_that_pages_itself_has_no_caps_of_ours() -> None:
@@ -205,3 +226,74 @@ WRONG_SQL = [
 @pytest.mark.parametrize(("sql", "text"), WRONG_SQL, ids=[sql for sql, _ in WRONG_SQL])
 def test_a_query_that_cannot_be_served_is_told(sql: str, text: str) -> None:
     assert problems(DAILY, endpoint("e", sql)) == [text]
+
+
+def test_what_has_few_answers_is_kept_whatever_its_query() -> None:
+    flag = ParameterRules("f", AT, type="boolean")
+    kinds = ParameterRules("q", AT, enum=("a", "b"))
+    assert chosen("FROM daily WHERE day > '2024-01-01'") == (
+        "cache",
+        "it has no parameters, so its answers are kept",
+    )
+    assert chosen("FROM daily ORDER BY day LIMIT $limit") == (
+        "cache",
+        "it has no parameters but those that page, so its answers are kept",
+    )
+    # Two values of one, and two or NULL of the other.
+    assert chosen(
+        "FROM daily WHERE 'a' LIKE $q OR $f", params=(flag, kinds), defaults={"q": None}
+    ) == ("cache", "its parameters allow 6 answers, so all of them are kept")
+    many = ParameterRules("q", AT, enum=tuple(map(str, range(65))))
+    assert chosen("FROM daily WHERE 'a' LIKE $q", params=(many,))[0] == "columnar"
+    assert chosen("FROM daily WHERE store_id = $s", params=(rules("s", enum=(1, 2)),))[0] == "keyed"
+
+
+def chosen(sql: str, **rest: object) -> tuple[str, str]:
+    found = contract(sql, "/e", **rest)
+    assert (found.access_path == "keyed") is (found.keyed is not None)
+    return found.access_path, found.reason
+
+
+def test_a_slow_endpoint_has_a_reason_with_its_line_and_advice() -> None:
+    found = contract("FROM daily\nWHERE store_id = $s\n  AND day IN ($a, $b)")
+    assert found.reason == "`day IN ($a, $b)` (line 3) asks for several values at once"
+    assert found.advice == "compare with one value by =, and send one request for each"
+
+
+def test_a_header_may_ask_for_an_access_path() -> None:
+    assert chosen("FROM daily WHERE store_id = $s", serve="columnar") == (
+        "columnar",
+        "its header says `serve: columnar`",
+    )
+    assert chosen("FROM daily ORDER BY day", serve="keyed") == ("keyed", "in order of day")
+    sql = "FROM daily\nWHERE store_id = $s OR day = $d"
+    [text] = problems(DAILY, endpoint("e", sql, serve="keyed"))
+    assert text == (
+        "endpoints/e.sql:2:7: this cannot be served by key (`serve: keyed`): `store_id = $s OR day"
+        " = $d` leaves a choice between conditions; give each choice an endpoint of its own, with"
+        " conditions that all hold (AND)"
+    )
+
+
+def test_the_access_path_is_no_part_of_the_answers_rule() -> None:
+    plain = contract("FROM daily WHERE store_id = $s")
+    slow = contract("FROM daily WHERE store_id = $s", serve="columnar")
+    assert (slow.recipe, slow.keyed) == (plain.recipe, None)
+
+
+def test_opposite_orders_of_what_is_never_null_are_one_copy() -> None:
+    orders = source("orders", ORDERS, key=("order_id",))
+    sql = "SELECT qty FROM orders WHERE store_id = $s ORDER BY {}"
+    found = compiled(
+        orders,
+        endpoint("up", sql.format("order_id")),
+        endpoint("down", sql.format("order_id DESC")),
+        endpoint("other", sql.format("day DESC")),
+    ).endpoints
+    up, down, other = (each.keyed for each in found)
+    assert up is not None
+    assert down is not None
+    assert other is not None
+    assert (up.sql, up.key) == (down.sql, down.key)
+    assert (up.reverse, down.reverse) == (False, True)
+    assert other.key[1] == KeyPart("DATE", nulls_first=True)

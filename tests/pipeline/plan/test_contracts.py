@@ -326,3 +326,14 @@ def test_a_change_names_its_part_for_programs() -> None:
             breaking=True,
         ),
     )
+
+
+def test_another_access_path_breaks_nobody_and_says_why() -> None:
+    keyed = replace(REVENUE, access_path="keyed", reason="store_id = $store_id")
+    slow = replace(REVENUE, reason="`day LIKE $d` (line 3) compares with a pattern")
+    assert details(keyed, slow) == [
+        "access path keyed becomes columnar: `day LIKE $d` (line 3) compares with a pattern"
+    ]
+    [change] = contract_changes(manifest(keyed), manifest(slow))
+    assert (change.what, change.before, change.after) == ("access path", "keyed", "columnar")
+    assert not change.breaking

@@ -22,6 +22,7 @@ def test_an_endpoint_is_read_whole(load: Load) -> None:
         "  since: {type: date, min: 2020-01-01}\n"
         "limit: 50\n"
         "max_limit: 500\n"
+        "serve: keyed\n"
         "description: Revenue by day.\n"
         "*/\n"
         "SELECT 1\n"
@@ -44,7 +45,8 @@ def test_an_endpoint_is_read_whole(load: Load) -> None:
         ),
     )
     assert (endpoint.limit, endpoint.max_limit) == (50, 500)
-    assert (endpoint.sql, endpoint.sql_line) == ("SELECT 1", 13)
+    assert (endpoint.sql, endpoint.sql_line) == ("SELECT 1", 14)
+    assert endpoint.serve == "keyed"
     assert endpoint.description == "Revenue by day."
 
 
@@ -209,6 +211,10 @@ DAY = "a date such as 2026-12-01"
         ("version: 0", f"1:13: `version` is 0; expected {WHOLE}"),
         ("version: v2", f"1:13: `version` is 'v2'; expected {WHOLE}"),
         ("deprecated: true", f"1:16: `deprecated` is true; expected {DAY}"),
+        (
+            "serve: keyd",
+            "1:11: `serve` is 'keyd'; expected one of `keyed`, `columnar`; did you mean `keyed`?",
+        ),
         ("sunset: soon", f"1:12: `sunset` is 'soon'; expected {DAY}"),
         ("sunset: 2026-02-30", f"1:12: `sunset` is '2026-02-30'; expected {DAY}"),
         (

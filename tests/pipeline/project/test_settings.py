@@ -22,10 +22,13 @@ def test_every_setting_is_read(load: Load) -> None:
         '[run]\nenvironment = "dev"\nthreads = 2\nmemory_limit = "4GB"\nworkers = 3\n'
         "retries = 5\nretry_wait_seconds = 0.5\n"
         '[serve]\nhost = "0.0.0.0"\nport = 80\ndeadline_seconds = 2.5\n'
+        'copy_limit = "1.5 GB"\n'
+        'redis = "env:REDIS_URL"\n'
         'cors = ["https://app.example", "http://[::1]:3000"]\nsnapshots = true\nstreams = 5\n'
     )
     assert load({"headrace.toml": text}).settings == Settings(
-        *("shop", Path("/srv/shop"), "dev", 2, "4GB", 3, 5, 0.5, "0.0.0.0", 80, 2.5),
+        *("shop", Path("/srv/shop"), "dev", 2, "4GB", 3, 5, 0.5, "0.0.0.0", 80, 2.5, 1_500_000_000),
+        redis="env:REDIS_URL",
         cors=("https://app.example", "http://[::1]:3000"),
         snapshots=True,
         streams=5,
@@ -46,7 +49,8 @@ MISTAKES = [
         "[serve]\n\nprot = 1",
         (
             "4:1: `prot` is not a key here; expected one of `host`, `port`, "
-            "`deadline_seconds`, `cors`, `snapshots`, `streams`; did you mean `port`?"
+            "`deadline_seconds`, `copy_limit`, `redis`, `cors`, `snapshots`, `streams`; did you "
+            "mean `port`?"
         ),
     ),
     (
@@ -78,6 +82,10 @@ MISTAKES = [
         "3:1: `deadline_seconds` is 0; expected a number of seconds above 0 and at most 86400",
     ),
     (
+        "[serve]\ncopy_limit = 5",
+        "3:1: `copy_limit` is 5; expected a size with its unit, such as `4GB`",
+    ),
+    (
         "[serve]\ncors = ['*']",
         f"3:1: `cors` is '*'; {AN_ORIGIN}; {NO_STAR}",
     ),
@@ -106,3 +114,40 @@ def test_a_project_needs_a_name(problems_of: ProblemsOf) -> None:
     assert problems_of({"headrace.toml": ""}) == (
         'headrace.toml:1: this project has no `name`; expected `name = "shop"`'
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "size_bytes"),
+    [("0B", 0), ("500 mb", 500_000_000), ("2GiB", 2 << 30), ("1.5kB", 1500), ("4TB", 4 * 10**12)],
+)
+def test_a_size_is_read_in_bytes(load: Load, written: str, size_bytes: int) -> None:
+    text = f'name = "shop"\nserve.copy_limit = "{written}"\n'
+    assert load({"headrace.toml": text}).settings.copy_limit_bytes == size_bytes
+
+
+@pytest.mark.parametrize(
+    "redis",
+    [
+        "redis://:s3cret@db:6379/0",
+        "redis://db/0?password=s3cret",
+        "s3cret",
+        "http://s3cret",
+        "env:",
+        "env:$S3CRET",
+    ],
+)
+def test_a_password_has_no_place_in_the_settings_and_is_not_repeated(
+    problems_of: ProblemsOf, redis: str
+) -> None:
+    found = problems_of({"headrace.toml": f'name = "shop"\n[serve]\nredis = "{redis}"\n'})
+    assert found == (
+        "headrace.toml:3:1: `redis` is no reference to a Redis, or holds a password; expected"
+        " `env:NAME`, `file:PATH`, or an address without a password, such as"
+        ' `redis://localhost:6379/0`; write `redis = "env:REDIS_URL"` and put the address into'
+        " that environment variable"
+    )
+
+
+def test_a_file_with_an_address_is_found_from_anywhere(load: Load, tmp_path: Path) -> None:
+    text = 'name = "shop"\n[serve]\nredis = "file:secrets/redis"\n'
+    assert load({"headrace.toml": text}).settings.redis == f"file:{tmp_path}/secrets/redis"

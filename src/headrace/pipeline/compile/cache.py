@@ -17,7 +17,7 @@ import msgspec
 from headrace.pipeline.compile.queries import Answer, Bound, ModuleFacts, Proof, Query
 
 # Part of every file: raise it when the compiler learns more, or something else, from a text.
-_FORMAT = 4
+_FORMAT = 5
 
 
 class _Entries(msgspec.Struct):

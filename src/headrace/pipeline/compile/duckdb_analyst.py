@@ -15,6 +15,8 @@ from headrace.base.names import quote
 from headrace.base.partitions import Split
 from headrace.base.tables import Column, Schema
 from headrace.engines.duckdb import DuckDBEngine, described
+from headrace.pipeline.compile.access_paths import plan_access
+from headrace.pipeline.compile.access_planning import Asked
 from headrace.pipeline.compile.copies import copied_columns
 from headrace.pipeline.compile.lineage import trace
 from headrace.pipeline.compile.locality import Claim, prove
@@ -128,7 +130,20 @@ class DuckDBAnalyst:
             placed = self._describe(sql, dict.fromkeys(found))
             return (placed if isinstance(placed, Mistake) else _unplaced(schema),)
         bound = self._traced(sql, tree, tables, schema)
-        return (bound,) if isinstance(bound, Mistake) else Answer(typed, found, bound)
+        if isinstance(bound, Mistake):
+            return (bound,)
+        asked = Asked(sql, tree, tables, found, schema, self._aggregates())
+        return Answer(typed, found, bound, plan_access(asked, self))
+
+    def written(self, tree: Node) -> tuple[str, Schema] | None:
+        """A query without parameters as SQL, and its columns; None when it does not bind."""
+        text = faithful(self._connection, _statement(tree))
+        schema = None if text is None else self._describe(text)
+        return None if text is None or not isinstance(schema, tuple) else (text, schema)
+
+    def cast(self, expression: Node, type_name: str) -> Node:
+        """An expression, cast to a type."""
+        return {**self._cast(type_name), "child": expression, "alias": expression["alias"]}
 
     def _traced(
         self, sql: str, tree: Node, tables: Mapping[str, Schema], schema: Schema

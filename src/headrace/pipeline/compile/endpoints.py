@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from headrace.base.declarations import Endpoint, ParameterRules, Value
@@ -12,6 +12,7 @@ from headrace.base.hashing import Part, address
 from headrace.base.names import listed, near_miss
 from headrace.base.tables import Column, Schema
 from headrace.base.types import is_single, parse_type
+from headrace.pipeline.compile.access_choices import choose_path
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.checks import Compiled
 from headrace.pipeline.compile.copies import never_null
@@ -28,10 +29,9 @@ from headrace.pipeline.compile.queries import (
 )
 from headrace.pipeline.compile.tables import read_tables
 from headrace.pipeline.compile.values import fits, has_order, within
-from headrace.store.snapshots import EndpointContract, Parameter
+from headrace.store.snapshots import EndpointContract, KeyedQuery, Parameter
 
 _IN_PATH = re.compile(r"\{(\w+)\}")
-_REASON = "DuckDB reads the snapshot's Parquet files: the only access path of this version"
 
 
 def compile_endpoint(
@@ -62,10 +62,20 @@ def compile_endpoint(
     for parameter in parameters:
         problems.extend(_value_problems(endpoint, parameter))
     problems.extend(_opened_problems(endpoint, answer.bound.schema))
-    if problems:
+    choice = choose_path(endpoint, sql, parameters, answer.access)
+    if isinstance(choice, Problem):
+        problems.append(choice)
+    if problems or isinstance(choice, Problem):
         return problems
-    return _contract(
+    contract = _contract(
         endpoint, query, answer, tables=tables, parameters=parameters, compiled=compiled
+    )
+    return replace(
+        contract,
+        access_path=choice.path,
+        reason=choice.reason,
+        advice=choice.advice,
+        keyed=choice.keyed and _with_nulls(choice.keyed, answer.access.origins, compiled),
     )
 
 
@@ -92,8 +102,6 @@ def _contract(
         columns=tuple(_fields(answer.bound, compiled)),
         limit=limit,
         max_limit=max_limit,
-        access_path="columnar",
-        reason=_REASON,
         description=endpoint.description,
         lineage=compiled.ends.columns_of(answer.bound.lineage),
         sources=compiled.ends.sources_of(tables),
@@ -121,6 +129,17 @@ def field_lineage(endpoint: Endpoint, compiled: Compiled, analysis: Analysis) ->
     answer = analysis.answer(query, schemas, types)
     assert not isinstance(answer, tuple), "an endpoint of the graph has been compiled before"
     return answer.bound.lineage
+
+
+def _with_nulls(keyed: KeyedQuery, origins: Sequence[str], compiled: Compiled) -> KeyedQuery:
+    """A copy that says where NULLs lie only of what may hold any: so opposite orders are one."""
+    key = tuple(
+        replace(part, nulls_first=False)
+        if part.nulls_first and origin and never_null(origin, compiled.relations)
+        else part
+        for part, origin in zip(keyed.key, origins, strict=True)
+    )
+    return replace(keyed, key=key)
 
 
 def _fields(bound: Bound, compiled: Compiled) -> Iterator[Column]:
@@ -216,6 +235,7 @@ def _parameter(endpoint: Endpoint, name: str, answer: Answer) -> Parameter:
         enum=rule.enum,
         pattern=rule.pattern,
         description=rule.description,
+        column=answer.access.columns.get(name.lower(), ""),
     )
 
 

@@ -24,19 +24,20 @@ def probes(near: Node, expression: Node, above: Mapping[int, Node]) -> Iterator[
         if query["type"] == "SELECT_NODE":
             reach = [entry for each in reversed(around[position:]) for entry in _ctes(each)]
             around_it = {**query, "cte_map": {"map": reach}}
-            yield {**around_it, **_BARE, "select_list": [expression]}
+            yield {**around_it, **BARE, "select_list": [expression]}
             selected = [*query["select_list"], expression]
             yield {**around_it, "modifiers": [], "select_list": selected}
             inner = {**query, "modifiers": [], "having": None, "qualify": None}
             yield {
                 **around_it,
-                **_BARE,
+                **BARE,
                 "select_list": [expression],
                 "from_table": _subquery(inner),
             }
 
 
-_BARE: Node = {
+# A SELECT of its FROM clause alone.
+BARE: Node = {
     "modifiers": [],
     "where_clause": None,
     "group_expressions": [],

@@ -10,6 +10,7 @@ from headrace.base.declarations import Model
 from headrace.base.errors import Place, Problem
 from headrace.base.partitions import Split
 from headrace.base.tables import Schema
+from headrace.store.snapshots import KeyedQuery
 
 Lineage: TypeAlias = Mapping[str, tuple[str, ...]]
 """Column -> the "table.column" names that it derives from, sorted."""
@@ -116,6 +117,31 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """Whether rows in the order of a key answer a query.
+
+    Attributes:
+        keyed: the copy; None when there is none.
+        clause: the text by which there is none; "" when that is no one clause.
+        says: what that clause does; of a copy, its key in words.
+        advice: what to write instead; "" when nothing is known.
+        line, column: the clause's place relative to the SQL text; both count from 1.
+        columns: parameter, in lower case -> the "table.column" that it is first compared with.
+        origins: of each part of the key the "table.column" whose values it has; "" where that is
+            not certain.
+    """
+
+    keyed: KeyedQuery | None
+    clause: str = ""
+    says: str = ""
+    advice: str = ""
+    line: int = 1
+    column: int = 0
+    columns: Mapping[str, str] = field(default_factory=dict)
+    origins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What an endpoint's query over tables of known columns gives.
 
@@ -125,6 +151,7 @@ class Answer:
     sql: str
     types: Mapping[str, str]
     bound: Bound
+    access: Access
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,7 @@ class _Change:
         yield from self._fields(_by_name(self.old.columns), _by_name(self.new.columns))
         yield from self._parameters()
         yield from self._limits()
+        yield from self._access_path()
         yield from self._opened("filter", self.old.filters, self.new.filters)
         yield from self._opened("sort", self.old.sorts, self.new.sorts)
         yield from self._end()
@@ -251,6 +252,13 @@ class _Change:
             yield self._say(detail, what, name=name, before=name, breaking=True)
         for name in sorted(after - before):
             yield self._say(f"{what} by {name} added", what, name=name, after=name)
+
+    def _access_path(self) -> Iterator[ContractChange]:
+        """Another way to find the rows: the same answer, sooner or later."""
+        old, new = self.old, self.new
+        if old.access_path != new.access_path:
+            detail = f"access path {old.access_path} becomes {new.access_path}: {new.reason}"
+            yield self._say(detail, "access path", before=old.access_path, after=new.access_path)
 
     def _end(self) -> Iterator[ContractChange]:
         old, new = self.old, self.new

@@ -16,6 +16,7 @@ from headrace.pipeline.project.keys import (
     Key,
     Problems,
     nested,
+    one_of,
     read_fields,
     report,
     text,
@@ -142,9 +143,10 @@ DEPRECATED = Key("deprecated", day)
 SUNSET = Key("sunset", day)
 FILTERS = Key("filters", field_names)
 SORT = Key("sort", field_names)
+SERVE = Key("serve", one_of("keyed", "columnar"))
 ENDPOINT_KEYS = (
     *(PATH, VERSION, DEFAULTS, PARAMS, LIMIT, MAX_LIMIT, FILTERS, SORT),
-    *(DEPRECATED, SUNSET, ACCESS, DESCRIPTION),
+    *(DEPRECATED, SUNSET, ACCESS, SERVE, DESCRIPTION),
 )
 
 TYPE = Key("type", column_type)
@@ -181,6 +183,7 @@ def read_endpoint(name: str, file: str, text: str, problems: Problems) -> Endpoi
         version=version,
         deprecated=deprecated,
         sunset=sunset,
+        serve=fields.get(SERVE, ""),
         filters=fields.get(FILTERS, ()),
         sort=fields.get(SORT, ()),
     )

@@ -23,8 +23,14 @@ from headrace.pipeline.project.keys import (
 )
 
 SETTINGS_FILE = "headrace.toml"
+DEFAULT_COPY_LIMIT_BYTES = 4_000_000_000
 DEFAULT_STORE = ".headrace/store"
+# Neither `user:password@` nor `?password=`: this file is committed.
+_REDIS = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\n]+|(rediss?|unix)://[^@?\s]+", re.ASCII)
 _MEMORY = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?)?B", re.ASCII | re.IGNORECASE)
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])?(i)?B", re.ASCII | re.IGNORECASE)
+_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
 def environment(node: Node, problems: Problems) -> str | None:
@@ -40,6 +46,16 @@ def memory(node: Node, problems: Problems) -> str | None:
     if isinstance(node, Scalar) and _MEMORY.fullmatch(node.text.strip()):
         return node.text.strip()
     report(problems, node, "an amount with its unit, such as `4GB`")
+    return None
+
+
+def size_bytes(node: Node, problems: Problems) -> int | None:
+    """A size with its unit, in bytes."""
+    found = _SIZE.fullmatch(node.text.strip()) if isinstance(node, Scalar) else None
+    if found:
+        base = 1024 if found[3] else 1000
+        return int(float(found[1]) * base ** _POWERS[(found[2] or "").upper()])
+    report(problems, node, "a size with its unit, such as `4GB`")
     return None
 
 
@@ -75,6 +91,24 @@ def origins(node: Node, problems: Problems) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(found))
 
 
+def redis_reference(node: Node, problems: Problems) -> str | None:
+    """Where the address of a Redis is: in a variable, in a file, or here, without a password."""
+    written = node.value.strip() if isinstance(node, Scalar) and isinstance(node.value, str) else ""
+    if _REDIS.fullmatch(written):
+        return written
+    # Not what was found: it may be a password.
+    problems.append(
+        Problem(
+            node.place,
+            "`redis` is no reference to a Redis, or holds a password",
+            "`env:NAME`, `file:PATH`, or an address without a password, such as"
+            " `redis://localhost:6379/0`",
+            'write `redis = "env:REDIS_URL"` and put the address into that environment variable',
+        )
+    )
+    return None
+
+
 NAME = Key("name", typed_text)
 STORE: Key[Node] = Key("store", nested)
 RUN: Key[Node] = Key("run", nested)
@@ -94,10 +128,12 @@ RUN_KEYS = (ENVIRONMENT, THREADS, MEMORY_LIMIT, WORKERS, RETRIES, RETRY_WAIT_SEC
 HOST = Key("host", typed_text)
 PORT = Key("port", whole_number(0, 65_535))
 DEADLINE_SECONDS = Key("deadline_seconds", seconds)
+COPY_LIMIT = Key("copy_limit", size_bytes)
+REDIS = Key("redis", redis_reference)
 CORS = Key("cors", origins)
 SNAPSHOTS = Key("snapshots", flag)
 STREAMS = Key("streams", whole_number(0, 100_000))
-SERVE_KEYS = (HOST, PORT, DEADLINE_SECONDS, CORS, SNAPSHOTS, STREAMS)
+SERVE_KEYS = (HOST, PORT, DEADLINE_SECONDS, COPY_LIMIT, REDIS, CORS, SNAPSHOTS, STREAMS)
 
 
 def read_settings(root: Path, text: str, problems: Problems) -> Settings:
@@ -118,10 +154,18 @@ def read_settings(root: Path, text: str, problems: Problems) -> Settings:
         host=serve.get(HOST, "127.0.0.1"),
         port=serve.get(PORT, 8000),
         deadline_seconds=serve.get(DEADLINE_SECONDS, 10.0),
+        copy_limit_bytes=serve.get(COPY_LIMIT, DEFAULT_COPY_LIMIT_BYTES),
+        redis=_absolute(root, serve.get(REDIS, "")),
         cors=serve.get(CORS, ()),
         snapshots=serve.get(SNAPSHOTS, False),
         streams=serve.get(STREAMS, 100),
     )
+
+
+def _absolute(root: Path, reference: str) -> str:
+    """A reference whose file, if it names one, is found from wherever the process was started."""
+    kind, _, name = reference.partition(":")
+    return f"file:{root / Path(name).expanduser()}" if kind == "file" else reference
 
 
 def _fields(text: str, problems: Problems) -> Fields:

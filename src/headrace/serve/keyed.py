@@ -1,0 +1,219 @@
+"""The keyed access path: takes parameters, gives rows that are JSON already, found by key.
+
+A copy never changes while it is open, so that one transaction lasts as long as its reader, and
+nothing is locked. As far as can be foreseen, rows are read many at a time, and only the last key is
+compared with the end of the range.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from itertools import islice, takewhile
+from pathlib import Path
+
+from headrace.serve.keyed_groups import GroupReader
+from headrace.serve.keyed_ranges import Span, Values, span_finder
+from headrace.store.keyed_copies import Item, OpenCopy, hold_copy, release_copy
+from headrace.store.ordered_keys import PartEncoder
+from headrace.store.snapshots import EndpointContract
+
+_PLACE = struct.Struct(">Q")
+_place = _PLACE.pack
+
+
+class KeyedReader:
+    """One endpoint's keyed copy, open; for one thread at a time."""
+
+    def __init__(self, copy: OpenCopy, contract: EndpointContract) -> None:
+        """Use `open`."""
+        assert contract.keyed is not None, f"{contract.name} has no keyed query"
+        query = contract.keyed
+        encoders = tuple(map(PartEncoder.of, query.key))
+        self._copy = copy
+        self._query = query
+        self._txn = copy.env.begin()
+        self._cursor = self._txn.cursor(copy.rows)
+        self._span = span_finder(query, encoders)
+        self._is_whole = query.limit is None and query.offset is None
+        self._read = self._backward if query.reverse else self._forward
+        self._lone = [] if copy.meta.lone is None else [copy.meta.lone.encode()]
+        self._fills = False
+        self._groups = (
+            None if query.rollup is None else GroupReader(self._txn, copy, contract, encoders)
+        )
+
+    @classmethod
+    def open(cls, path: Path, contract: EndpointContract) -> KeyedReader:
+        """Open a copy for a contract that has a keyed query.
+
+        Raises:
+            StoreError: the copy is missing, or cannot be read.
+        """
+        copy = hold_copy(path)
+        try:
+            return cls(copy, contract)
+        except BaseException:
+            release_copy(copy)
+            raise
+
+    def close(self) -> None:
+        """Give the copy back."""
+        self._cursor.close()
+        self._txn.abort()
+        release_copy(self._copy)
+
+    def warm(self) -> None:
+        """Read the whole file once, so that no request waits for the disk. Blocks meanwhile."""
+        with self._copy.path.open("rb", buffering=0) as file:
+            piece = bytearray(1 << 20)
+            while file.readinto(piece):
+                pass
+
+    def rows(self, values: Values, limit: int, offset: int) -> list[bytes]:
+        """The rows of an answer, each a JSON object.
+
+        Args:
+            values: parameter -> its value, as its reader gives it; None is NULL.
+            limit: the most rows, after the query's own limit; 0 is all of them.
+            offset: rows left out before, after the query's own offset.
+        """
+        if not self._is_whole:
+            limit, offset = self._window(values, limit, offset)
+        if limit < 0:
+            return []
+        if self._groups is not None:
+            rows = sliced(self._groups.rows(values), limit, offset)
+        else:
+            span = self._span(values)
+            rows = [] if span is None else self._read(span, limit, offset)
+        return rows or self._lone[offset:]
+
+    def page(
+        self, values: Values, limit: int, after: bytes | None
+    ) -> tuple[list[bytes], bytes | None]:
+        """Some rows, and where the next page begins.
+
+        Args:
+            values: as for `rows`.
+            limit: the most rows, at least 1.
+            after: what the page before gave; None for the first one.
+
+        Returns:
+            The rows, and what to ask for the next page with; None when there are no more.
+
+        Raises:
+            ValueError: `after` is not what a page gave.
+        """
+        before, key = (0, b"") if after is None else _read_mark(after)
+        if self._groups is not None or self._query.offset is not None:
+            return self._counted_page(values, limit, before)
+        most, _ = self._window(values, limit + 1, before)
+        span = self._span(values) if most >= 0 else None
+        items = [] if span is None else self._items(self._rest(span, key), most)
+        rows = [row for _, row in items[:limit]]
+        if len(items) <= limit:
+            return (rows or self._lone[before:]), None
+        return rows, _place(before + limit) + items[limit - 1][0]
+
+    def _counted_page(
+        self, values: Values, limit: int, before: int
+    ) -> tuple[list[bytes], bytes | None]:
+        """A page that is told by the number of rows before it."""
+        rows = self.rows(values, limit + 1, before)
+        mark = _place(before + limit) if len(rows) > limit else None
+        return rows[:limit], mark
+
+    def _rest(self, span: Span, key: bytes) -> Span:
+        """What of a span lies behind a key, in the order of the answer."""
+        start, end = span
+        if not key:
+            return span
+        return (start, min(end, key)) if self._query.reverse else (max(start, key + b"\0"), end)
+
+    def _window(self, values: Values, limit: int, offset: int) -> tuple[int, int]:
+        """Limit and offset when the query's own come first; a limit of 0 is all, of -1 none."""
+        query = self._query
+        total = offset + (_number(query.offset, values) or 0)
+        most = _number(query.limit, values)
+        if most is None:
+            return limit, total
+        left = most - offset
+        return (min(limit or left, left) if left > 0 else -1), total
+
+    def _forward(self, span: Span, limit: int, offset: int) -> list[bytes]:
+        start, end = span
+        cursor = self._cursor
+        if not cursor.set_range(start) or (
+            offset and not _skipped(cursor.iternext(True, False), offset)
+        ):
+            return []
+        if limit and self._fills:
+            rows = list(islice(cursor.iternext(False, True), limit))
+            if len(rows) == limit and cursor.key() < end:
+                return rows
+            self._fills = False
+            return self._forward(span, limit, offset)
+        rows = []
+        items = cursor.iternext(True, True)
+        for key, row in islice(items, limit) if limit else items:
+            if key >= end:
+                return rows
+            rows.append(row)
+        self._fills = len(rows) == limit
+        return rows
+
+    def _backward(self, span: Span, limit: int, offset: int) -> list[bytes]:
+        start, end = span
+        cursor = self._cursor
+        is_found = cursor.prev() if cursor.set_range(end) else cursor.last()
+        if not is_found or (offset and not _skipped(cursor.iterprev(True, False), offset)):
+            return []
+        if limit and self._fills:
+            rows = list(islice(cursor.iterprev(False, True), limit))
+            if len(rows) == limit and cursor.key() >= start:
+                return rows
+            self._fills = False
+            return self._backward(span, limit, offset)
+        rows = []
+        items = cursor.iterprev(True, True)
+        for key, row in islice(items, limit) if limit else items:
+            if key < start:
+                return rows
+            rows.append(row)
+        self._fills = len(rows) == limit
+        return rows
+
+    def _items(self, span: Span, limit: int) -> list[Item]:
+        """At most so many keys and rows of a span, in the order of the answer."""
+        start, end = span
+        cursor = self._cursor
+        if self._query.reverse:
+            is_found = cursor.prev() if cursor.set_range(end) else cursor.last()
+            items = cursor.iterprev(True, True) if is_found else iter(())
+        else:
+            items = cursor.iternext(True, True) if cursor.set_range(start) else iter(())
+        return list(takewhile(lambda item: start <= item[0] < end, islice(items, limit)))
+
+
+def _skipped(keys: Iterator[bytes], offset: int) -> bool:
+    """Move a cursor on by so many rows; whether there are as many."""
+    return next(islice(keys, offset, None), None) is not None
+
+
+def _number(amount: int | str | None, values: Values) -> int | None:
+    """A number, or the value of the parameter of that name."""
+    found = values[amount] if isinstance(amount, str) else amount
+    return None if found is None else int(str(found))
+
+
+def _read_mark(mark: bytes) -> tuple[int, bytes]:
+    """How many rows came before a page, and the key of the last one."""
+    if len(mark) < _PLACE.size:
+        raise ValueError(f"{mark!r} is no mark of a page")
+    return _PLACE.unpack_from(mark)[0], mark[_PLACE.size :]
+
+
+def sliced(rows: list[bytes], limit: int, offset: int) -> list[bytes]:
+    """Some of the rows; a limit of 0 is all."""
+    return rows[offset : offset + limit] if limit else rows[offset:]
