@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import cycle
+from pathlib import Path
 
 import httpx
 import pytest
@@ -15,7 +16,9 @@ from hypothesis import strategies as st
 
 from headrace.base.clock import SetClock
 from headrace.base.tables import Column
-from headrace.serve import ServeSettings
+from headrace.serve import ServeSettings, create_app
+from headrace.store.snapshots import KeyedQuery, KeyPart, Parameter
+from tests.keyed import Shelf
 from tests.serve.conftest import Serve
 from tests.serve.serving import serving
 from tests.serve.shop import ALL_SALES, BY_STORE, SALES, Client, Shop, endpoint
@@ -118,6 +121,44 @@ def test_rows_that_are_equal_in_what_is_sorted_by_are_neither_lost_nor_repeated(
         *({"side": 1, "i": i} for i in range(1, 50, 2)),
         *({"side": 0, "i": i} for i in range(0, 50, 2)),
     ]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_pages_of_a_keyed_copy_go_on_behind_the_last_key(tmp_path: Path, *, reverse: bool) -> None:
+    with Shelf.open(tmp_path / "store") as shelf:
+        table = shelf.version("sales", "SELECT i, i % 3 AS side FROM range(100) AS n(i)")
+        order = "DESC" if reverse else "ASC"
+        keyed = KeyedQuery(
+            sql="SELECT side AS k0, i AS k1, i FROM sales",
+            key=(KeyPart("BIGINT"), KeyPart("BIGINT")),
+            equal=("side",),
+            reverse=reverse,
+        )
+        sql = f"SELECT i FROM sales WHERE side = $side ORDER BY i {order}"
+        contract = shelf.contract([table], keyed, (Column("i", "BIGINT"),), sql)
+        side = Parameter("side", "query", "BIGINT", required=True)
+        contract = replace(contract, parameters=(side,))
+        snapshot = shelf.snapshot([table], contract)
+        shelf.build(snapshot)
+        shelf.store.publish("prod", snapshot, parent=None, reason="test")
+        service = create_app(shelf.store, "prod", ServeSettings(query_processes=False))
+        service.refresh()
+        try:
+            client = Client(service)
+            whole = client.get("/listed?side=1").json()
+            assert len(whole) == 33
+            found = pages(client, "/listed?side=1&limit=10")
+            assert [row for each in found for row in each.json()] == whole
+            # Other formats and listings go on by number in the same place.
+            url = next_url(found[0])
+            assert url is not None
+            assert client.get(url.replace("/listed?", "/listed.ndjson?")).text.count("\n") == 10
+            by_field = pages(client, "/listed?side=1&limit=7&fields=i&offset=5")
+            assert [row for each in by_field for row in each.json()] == whole[5:]
+            from_offset = pages(client, "/listed?side=1&limit=7&offset=5")
+            assert [row for each in from_offset for row in each.json()] == whole[5:]
+        finally:
+            service.close()
 
 
 def test_an_answer_that_is_streamed_has_a_link_too(shop: Shop, serve: Serve) -> None:

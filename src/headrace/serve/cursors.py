@@ -33,12 +33,14 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
         request: address of the endpoint and of everything that was asked for but the limit.
         position: of the page's first row in the answer, from 0. It holds for good: a snapshot never
             changes, and the order of an answer follows from it.
+        mark: where that is in a keyed copy; b"" without one.
     """
 
     snapshot: int
     content: bytes
     request: bytes
     position: int
+    mark: bytes = b""
 
 
 _DECODER = msgspec.msgpack.Decoder(Cursor)

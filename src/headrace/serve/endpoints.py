@@ -45,6 +45,12 @@ class KeyedRows(Protocol):
         """Each row as a JSON object; `bound` has every parameter, `limit` 0 is all rows."""
         ...
 
+    def page(
+        self, values: Mapping[str, object], limit: int, after: bytes | None
+    ) -> tuple[list[bytes], bytes | None]:
+        """Some rows from a mark on, and the next mark; None when there are no more."""
+        ...
+
 
 class Ready(NamedTuple):
     """An answer that needs no waiting; `tag`, `age_seconds` and `link` become headers."""
@@ -230,12 +236,18 @@ class CompiledEndpoint:
 
     def _from_keys(self, keyed: KeyedRows, asked: Asked) -> Ready:
         values, limit = asked.values, asked.values.limit
-        # One row more than is given: whether there is a next page.
-        rows = keyed.rows(values.bound, limit + 1 if limit else 0, values.offset)
-        more = 0 < limit < len(rows)
-        if more:
-            rows.pop()
-        return self._whole(asked, b"[" + b",".join(rows) + b"]\n", more=more)
+        mark: bytes | None = None
+        if values.mark:
+            rows, mark = keyed.page(values.bound, limit, values.mark)
+            more = mark is not None
+        else:
+            # One row more than is given: whether there is a next page.
+            rows = keyed.rows(values.bound, limit + 1 if limit else 0, values.offset)
+            more = 0 < limit < len(rows)
+        if more and mark is None and not values.offset:
+            _, mark = keyed.page(values.bound, limit, None)
+        body = b"[" + b",".join(rows[:limit] if more else rows) + b"]\n"
+        return self._whole(asked, body, more=more, mark=mark or b"")
 
     def _is_keyed(self, asked: Asked) -> bool:
         return (
@@ -255,9 +267,9 @@ class CompiledEndpoint:
             raise Refused(_unfit())
         return self._whole(asked, entry.body, more=entry.more)
 
-    def _whole(self, asked: Asked, body: bytes, *, more: bool) -> Ready:
+    def _whole(self, asked: Asked, body: bytes, *, more: bool, mark: bytes = b"") -> Ready:
         head = self._heads[asked.request.format]
-        link = self.pages.link(asked.request, asked.values) if more else ""
+        link = self.pages.link(asked.request, asked.values, mark) if more else ""
         return Ready(200, head, asked.tag, self._age_seconds(), body, link)
 
     def _refusal(self, exc: Exception, asked: Asked) -> Answer:

@@ -52,16 +52,24 @@ class Pages:
             snapshot: the number of the snapshot.
             cursors: of the environment.
         """
-        return cls(contract.path, short_address(content), snapshot, cursors)
+        # A mark means something in copies with these keys alone.
+        named = short_address(content, repr(contract.keyed))
+        return cls(contract.path, named, snapshot, cursors)
 
-    def link(self, sent: Sent, values: Values) -> str:
-        """The Link header of an answer whose limit has left rows out."""
+    def link(self, sent: Sent, values: Values, mark: bytes = b"") -> str:
+        """The Link header of an answer whose limit has left rows out.
+
+        Args:
+            sent: the request.
+            values: what it asks for.
+            mark: where the next page begins in a keyed copy; b"" without one.
+        """
         continued = read_cursor(self.cursors, values.listing.cursor)
         # All pages say that they are of the first one's snapshot: a later one of the same content
         # may answer.
         snapshot = continued.snapshot if continued else self.snapshot
         position = values.offset + values.limit
-        cursor = Cursor(snapshot, self.content, self._request(values), position)
+        cursor = Cursor(snapshot, self.content, self._request(values), position, mark)
         pairs = [pair for pair in sent.query if pair[0] not in (CURSOR, OFFSET)]
         query = urlencode([*pairs, (CURSOR, self.cursors.seal(cursor))])
         return f'<{quote(sent.target, safe=_IN_PATH)}?{query}>; rel="next"'
@@ -78,7 +86,7 @@ class Pages:
             raise _unfit("it is no cursor of this API") from exc
         if cursor.content != self.content or cursor.request != self._request(values):
             raise _unfit("it belongs to a request with other parameters")
-        return values.from_offset(cursor.position)
+        return values.from_offset(cursor.position, cursor.mark)
 
     def _request(self, values: Values) -> bytes:
         return short_address(self.path, values.question)

@@ -35,6 +35,7 @@ class Values(NamedTuple):
         key: one text for all of them: equal for equal values, and only for those.
         limit, offset: of the answer's rows; limit 0 is all of them.
         listing: what of the rows is asked for.
+        mark: where the first row is in a keyed copy, if that is known.
     """
 
     bound: Mapping[str, Bound]
@@ -42,6 +43,7 @@ class Values(NamedTuple):
     limit: int = 0
     offset: int = 0
     listing: Listing = PLAIN
+    mark: bytes = b""
 
     @property
     def has_values(self) -> bool:
@@ -55,10 +57,10 @@ class Values(NamedTuple):
             self.key.removesuffix(_key(self.limit) + _key(self.offset)) if self.limit else self.key
         )
 
-    def from_offset(self, offset: int) -> Values:
-        """The same question, answered from another row on."""
+    def from_offset(self, offset: int, mark: bytes = b"") -> Values:
+        """The same question, answered from another row on; `mark` is as above."""
         key = self.question + _key(self.limit) + _key(offset)
-        return self._replace(offset=offset, key=key)
+        return self._replace(offset=offset, key=key, mark=mark)
 
 
 @dataclass(frozen=True)
