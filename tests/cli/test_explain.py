@@ -91,7 +91,9 @@ def test_a_keyed_copy_is_told_with_who_else_it_answers(shop: Shop) -> None:
     shop.publish(TABLES, endpoints=(keyed, other, apart))
     text = shop.call("explain", "store_revenue").stdout
     assert (
-        "Answered by\n  keyed: store_id = $store_id\n  from the copy that also answers latest\n"
+        "Answered by\n  keyed: store_id = $store_id\n"
+        "  by queries, for its copy is missing; `headrace run` makes it\n"
+        "  from the copy that also answers latest\n"
     ) in text
     answer = json.loads(shop.call("explain", "latest", "--json").stdout)
     assert answer["shares_its_copy_with"] == ["store_revenue"]

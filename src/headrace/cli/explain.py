@@ -13,7 +13,19 @@ from headrace.base.errors import NotFound
 from headrace.base.names import listed, near_miss
 from headrace.cli.opening import Published, open_project
 from headrace.cli.options import environment_option, json_option, project_option
-from headrace.cli.printing import Align, age, count, faint, heading, print_json, size, table, warned
+from headrace.cli.printing import (
+    Align,
+    age,
+    count,
+    counted,
+    faint,
+    heading,
+    print_json,
+    size,
+    table,
+    warned,
+)
+from headrace.store.keyed_folder import Copy, Refusal
 from headrace.store.snapshots import EndpointContract, Parameter
 
 
@@ -31,8 +43,9 @@ def command(endpoint: str, environment: str | None, folder: Path, as_json: bool)
     opened = open_project(folder)
     published = opened.published(environment)
     contract = find_endpoint(published, endpoint)
+    copy = opened.store.keyed_copy(contract, published.snapshot)
     if as_json:
-        print_json(_as_json(contract, published))
+        print_json(_as_json(contract, published, copy))
         return
     click.echo(f"{click.style(f'GET {contract.path}', bold=True)}  {contract.description}".rstrip())
     click.echo(faint(f"{contract.name}, as published in {_where(published)}"))
@@ -41,7 +54,7 @@ def command(endpoint: str, environment: str | None, folder: Path, as_json: bool)
     _section("Parameters", _parameters(contract) or "  none")
     _section("Fields", _fields(contract))
     _section("Tables", _tables(contract, published, opened.store.clock.now()))
-    _section("Answered by", "\n".join(f"  {line}" for line in _access(contract, published)))
+    _section("Answered by", "\n".join(f"  {line}" for line in _access(contract, published, copy)))
     _section("SQL", "\n".join(f"  {line}" for line in contract.sql.strip().splitlines()))
 
 
@@ -123,9 +136,17 @@ def _origin(columns: tuple[str, ...]) -> str:
     return f"from {', '.join(columns)}" if columns else ""
 
 
-def _access(contract: EndpointContract, published: Published) -> Iterator[str]:
-    """How it is answered and why, who else by the same copy, and what would make it faster."""
+def _access(
+    contract: EndpointContract, published: Published, copy: Copy | Refusal | None
+) -> Iterator[str]:
+    """How it is answered and why, by which copy, and what would make it faster."""
     yield f"{contract.access_path}: {contract.reason}".rstrip(": ")
+    if isinstance(copy, Copy):
+        yield f"from a copy of {counted(copy.rows, 'row')}, {size(copy.size_bytes)}"
+    elif isinstance(copy, Refusal):
+        yield warned(f"by queries, for there is no copy: {copy.reason}")
+    elif contract.keyed is not None:
+        yield warned("by queries, for its copy is missing; `headrace run` makes it")
     if names := sharing(contract, published.snapshot.manifest.endpoints):
         yield f"from the copy that also answers {', '.join(names)}"
     if contract.advice:
@@ -165,14 +186,23 @@ def _loaded(times: list[str], now: datetime) -> str:
     return f"built {age(max(times), now)}" if times else ""
 
 
-def _as_json(contract: EndpointContract, published: Published) -> dict[str, object]:
+def _as_json(
+    contract: EndpointContract, published: Published, copy: Copy | Refusal | None
+) -> dict[str, object]:
     versions = [published.snapshot.tables[name] for name in contract.tables]
     return {
         **asdict(contract),
         "environment": published.ref.environment,
         "snapshot": published.ref.number,
+        "copy": _copy_as_json(copy),
         "shares_its_copy_with": sharing(contract, published.snapshot.manifest.endpoints),
         "tables": [
             {"table": each.table, "rows": each.rows, "version": each.address} for each in versions
         ],
     }
+
+
+def _copy_as_json(copy: Copy | Refusal | None) -> dict[str, object] | None:
+    if isinstance(copy, Refusal):
+        return {"refusal": copy.reason}
+    return {"rows": copy.rows, "size_bytes": copy.size_bytes} if copy else None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
 import pytest
 
+from headrace.benching.drawing import draw
+from headrace.benching.sampling import sampling
 from headrace.cli.demo.chain import days
 from headrace.cli.demo.raw_data import (
     LATE_DAY,
@@ -22,7 +24,7 @@ from headrace.cli.demo.trade import CUSTOMERS, orders_of
 from headrace.cli.demo.writing import write_demo
 from headrace.pipeline.building import BuildReport, build
 from headrace.pipeline.workspace import Workspace, open_workspace, plan_workspace
-from headrace.serve import Service, create_app
+from headrace.serve import ServeSettings, Service, create_app
 
 pytestmark = pytest.mark.slow
 
@@ -83,6 +85,7 @@ def test_the_demo_keeps_its_promises(ran: Ran) -> None:
     only_the_expected_checks_warn(ran)
     every_access_path_is_shown(ran)
     every_endpoint_answers(ran)
+    what_a_key_finds_is_what_the_query_gives(ran)
     mistakes_of_a_client_are_named(ran)
     assert plan_workspace(ran.workspace, "prod").nothing_to_do
     a_late_file_builds_its_day(ran)
@@ -153,6 +156,34 @@ def every_access_path_is_shown(ran: Ran) -> None:
     assert all(each.reason and each.advice for each in slow)
     rolled_up = [each.name for each in endpoints if each.keyed and each.keyed.rollup]
     assert rolled_up == ["store_by_month"]
+
+
+def what_a_key_finds_is_what_the_query_gives(ran: Ran) -> None:
+    """Byte for byte, for requests drawn from the data, and for pages of their answers."""
+    store = ran.workspace.store
+    queried = create_app(store, "prod", ServeSettings(cache_bytes=0))
+    queried.refresh()
+    by_query = replace(ran, service=queried)
+    asked = 0
+    try:
+        edition = queried._watcher.acquire()
+        assert edition is not None
+        for endpoint in edition.endpoints.values():
+            endpoint.keyed = None
+        snapshot = edition.reader.snapshot
+        with sampling(snapshot, store.data_root, seed=1, count=12) as sampler:
+            for contract in snapshot.manifest.endpoints:
+                drawn = draw(contract, sampler, {}).targets if contract.keyed else ()
+                for number, target in enumerate(drawn):
+                    page = f"limit={number + 1}&offset={number % 3}"
+                    for url in (target, f"{target}{'&' if '?' in target else '?'}{page}"):
+                        found, given = ran.get(url), by_query.get(url)
+                        assert (found.status_code, found.content) == (200, given.content), url
+                        asked += 1
+        queried._watcher.release(edition)
+    finally:
+        queried.close()
+    assert asked > 100
 
 
 ANSWERS = {

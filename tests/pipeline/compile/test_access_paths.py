@@ -143,12 +143,15 @@ COLUMNAR = {
         "also asks for NULL",
     ),
     "FROM sales WHERE items + $n = 3": ("items + $n = 3", "computes with a parameter"),
+    "FROM sales WHERE (items + 1) * $n = 3": ("(items + 1) * $n = 3", "computes"),
+    "FROM sales WHERE 3 = (items + ($n))": ("3 = (items + ($n))", "computes"),
     "FROM sales WHERE items = $n + 1": ("items = $n + 1", "computes with a parameter"),
     "FROM sales WHERE NOT (store_id = $s)": ("NOT (store_id = $s)", "asks for all that"),
     "FROM sales WHERE day BETWEEN '2024-01-01' AND $b": (
         "day BETWEEN '2024-01-01' AND $b",
         "compares with a parameter and with something fixed at once",
     ),
+    "FROM sales WHERE ((items)) BETWEEN $a AND (3)": ("((items)) BETWEEN $a AND (3)", "compares"),
     "FROM sales WHERE $d BETWEEN day AND day + 7": (
         "$d BETWEEN day AND day + 7",
         "asks between which two values a parameter lies",
@@ -228,7 +231,24 @@ COLUMNAR = {
         "keeps one row of several",
     ),
     "SELECT day AS k0 FROM sales WHERE store_id = $s": ("", "uses the name `k0`"),
+    "FROM (VALUES (1)) AS v(a) WHERE a = $a": ("", "cannot be written with its keys as fields"),
     # Aggregates.
+    "SELECT count(*) FROM sales WHERE day = $d GROUP BY (SELECT 1)": (
+        "(SELECT 1)",
+        "groups by the answer of a query",
+    ),
+    "SELECT * EXCLUDE (tags) FROM sales WHERE day = $d GROUP BY ALL": (
+        "",
+        "groups by the fields of a `*`",
+    ),
+    "SELECT (SELECT max(name) FROM stores), count(*) FROM sales WHERE day = $d GROUP BY ALL": (
+        "(SELECT max(name) FROM stores)",
+        "may be a group or not",
+    ),
+    "SELECT DISTINCT count(*) FROM sales WHERE day >= $a GROUP BY day": (
+        "",
+        "makes equal groups of a range one (DISTINCT)",
+    ),
     "SELECT sum(score) FROM sales WHERE store_id = $s": (
         "sum(score)",
         "adds up DOUBLE, and the last digits depend on the order of the rows",
@@ -404,6 +424,8 @@ def test_a_narrower_or_wider_parameter_is_compared_by_value(analyst: DuckDBAnaly
         assert keyed is not None
         assert keyed.sql.startswith(f"SELECT {first},")
         assert keyed.key == (KeyPart(key),)
+    ends = access(analyst, "FROM sales WHERE big >= $p AND big < $q", p="HUGEINT", q="INTEGER")
+    assert (ends.clause, ends.says) == ("big < $q", "has ends of two types")
     for sql, type_name in [
         ("FROM sales WHERE amount = $p", "INTEGER"),
         ("FROM sales WHERE moment = $p", "DATE"),
@@ -435,6 +457,8 @@ def test_each_parameter_has_the_column_that_it_is_compared_with(analyst: DuckDBA
             "d": "sales.day"
         },
         "FROM sales WHERE lower(product) = $p": {},
+        "FROM (SELECT store_id AS s FROM stores), sales WHERE day = $d AND s = $s": {},
+        "SELECT $n::INTEGER = items FROM (SELECT 1 AS items)": {},
         "FROM sales WHERE day BETWEEN $a AND $b": {"a": "sales.day", "b": "sales.day"},
     }
     assert {sql: access(analyst, sql).columns for sql in asked} == asked

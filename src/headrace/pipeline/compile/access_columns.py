@@ -72,7 +72,7 @@ def _column(
         if table and (len(names) == 1 or (len(names) == 2 and names[0] == called)):
             columns = tables[table]
             found += [f"{table}.{each.name}" for each in columns if each.name.lower() == names[-1]]
-    return found[0] if found and (len(found) == 1 or len(names) == 1) else ""
+    return found[0] if found else ""
 
 
 def _entries(source: Node | None) -> Iterator[Node]:

@@ -63,7 +63,7 @@ def refuse_parameters(tree: Node, seen: frozenset[int]) -> None:
     above = parents(tree)
     for parameter in parameters(tree):
         if id(parameter) not in seen:
-            says = _CLAUSES.get(_clause(parameter, tree, above), _ELSEWHERE)
+            says = _CLAUSES.get(_clause(parameter, tree), _ELSEWHERE)
             fix = "compare a column of the answer with the parameter, in the last WHERE"
             raise NotKeyed(_whole(parameter, above), says, fix)
 
@@ -78,14 +78,6 @@ def _whole(node: Node, above: Mapping[int, Node]) -> Node:
     return found
 
 
-def _clause(node: Node, tree: Node, above: Mapping[int, Node]) -> str:
+def _clause(node: Node, tree: Node) -> str:
     """The key of the query under which a node stands."""
-    below = node
-    while (parent := above.get(id(below))) is not tree:
-        if parent is None:
-            return ""
-        below = parent
-    for key, value in tree.items():
-        if value is below or (isinstance(value, list) and any(each is below for each in value)):
-            return key
-    return ""
+    return next(key for key, value in tree.items() if any(each is node for each in walk(value)))

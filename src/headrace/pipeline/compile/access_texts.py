@@ -13,8 +13,7 @@ def excerpt(text: str, node: Node) -> str:
     if span is None:
         return ""
     data = text.encode()
-    start, end = _balanced(data, *span)
-    words = " ".join(data[start:end].decode(errors="ignore").split())
+    words = " ".join(data[_opened(data, *span) : span[1]].decode(errors="ignore").split())
     return words if len(words) <= _LONGEST else words[: _LONGEST - 1].rstrip() + "…"
 
 
@@ -37,15 +36,12 @@ def _span(node: Node) -> tuple[int, int] | None:
     return (min(at for at, _ in found), max(end for _, end in found)) if found else None
 
 
-def _balanced(data: bytes, start: int, end: int) -> tuple[int, int]:
-    """The stretch with the parentheses that its own ones belong to."""
+def _opened(data: bytes, start: int, end: int) -> int:
+    """Where a stretch begins with the parentheses that are closed in it."""
     depth = lowest = 0
     for byte in data[start:end]:
         depth += (byte == ord("(")) - (byte == ord(")"))
         lowest = min(lowest, depth)
     for _ in range(-lowest):
-        start = max(data.rfind(b"(", 0, start), 0)
-    for _ in range(depth - lowest):
-        found = data.find(b")", end)
-        end = found + 1 if found >= 0 else end
-    return start, end
+        start = data.rfind(b"(", 0, start)
+    return start
