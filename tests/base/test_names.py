@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.base.names import is_environment, is_name, listed, near_miss, quote, quote_text
+from headrace.base.names import (
+    is_environment,
+    is_name,
+    is_origin,
+    listed,
+    near_miss,
+    quote,
+    quote_text,
+)
 
 # What DuckDB itself cannot hold: NUL in an identifier, a lone surrogate anywhere.
 sql_text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
@@ -32,6 +40,41 @@ def test_letters_digits_and_underscores_make_a_name(name: str) -> None:
 )
 def test_anything_else_is_no_name(name: str) -> None:
     assert not is_name(name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://app.example",
+        "http://localhost:3000",
+        "http://127.0.0.1:8080",
+        "https://xn--bcher-kva.example",
+        "http://[::1]:8000",
+    ],
+)
+def test_an_origin_is_spelt_as_browsers_do(text: str) -> None:
+    assert is_origin(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "*",
+        "null",
+        "",
+        "app.example",
+        "https://app.example/",
+        "https://App.example",
+        "https://app.example:443",
+        "http://app.example:80",
+        "https://*.example",
+        "https://a..example",
+        "ftp://app.example",
+        "https://app.example\n",
+    ],
+)
+def test_what_no_browser_sends_is_no_origin(text: str) -> None:
+    assert not is_origin(text)
 
 
 def test_the_name_of_an_environment_may_also_hold_a_hyphen() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.base.names import quote
-from headrace.base.types import SCALAR_TYPES, is_numeric, literal, parse_type, spelt
+from headrace.base.types import SCALAR_TYPES, is_numeric, is_single, literal, parse_type, spelt
 
 KNOWN = (
     "known types: bigint, blob, bool, boolean, date, datetime, decimal, double, double precision,"
@@ -225,3 +225,28 @@ def test_a_value_is_spelt_as_in_its_file_and_quoted_for_sql() -> None:
     assert literal("it's", "VARCHAR") == "CAST('it''s' AS VARCHAR)"
     assert literal(True, "BOOLEAN") == "CAST('true' AS BOOLEAN)"
     assert literal(None, "DATE") == "NULL"
+
+
+@pytest.mark.parametrize(
+    ("type_name", "single"),
+    [
+        ("INTEGER", True),
+        ("DECIMAL(12,2)", True),
+        ("VARCHAR", True),
+        ("BOOLEAN", True),
+        ("DATE", True),
+        ("TIMESTAMP WITH TIME ZONE", True),
+        ("TIMESTAMP_NS", True),
+        ("UUID", True),
+        ("BLOB", True),
+        ("INTEGER[]", False),
+        ("DECIMAL(12,2)[]", False),
+        ("STRUCT(a INTEGER)", False),
+        ("MAP(VARCHAR, INTEGER)", False),
+        ("JSON", False),
+        ("INTERVAL", False),
+        ("ENUM('a', 'b')", False),
+    ],
+)
+def test_what_is_one_value_is_told_from_what_holds_many(type_name: str, single: bool) -> None:
+    assert is_single(type_name) is single

@@ -184,7 +184,7 @@ def test_a_failure_of_ours_is_500_without_insides(
     def broken(*args: object) -> None:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr(sales.service, "_compiled", broken)
+    monkeypatch.setattr(sales.service._questions, "compiled", broken)
     response = sales.get("/sales")
     assert response.status_code == 500
     assert response.json()["detail"] == "The answer could not be made; the server's log says why."

@@ -64,6 +64,7 @@ def test_headers_say_what_the_answer_is_of(shop: Shop, serve: Serve, clock: SetC
     shop.publish_sales()
     clock.advance(90)
     headers = dict(serve().get("/sales", {"Accept-Encoding": "identity"}).headers)
+    assert headers.pop("link").endswith('>; rel="next"')
     assert headers.pop("etag").startswith('W/"')
     assert int(headers.pop("content-length")) > 0
     assert headers == {
@@ -80,7 +81,8 @@ def test_headers_say_what_the_answer_is_of(shop: Shop, serve: Serve, clock: SetC
 def test_head_has_the_headers_of_get(shop: Shop, serve: Serve, url: str) -> None:
     shop.publish_sales()
     client = serve()
-    head, get = client.request("HEAD", url), client.get(url)
+    named = {"X-Request-Id": "mine"}
+    head, get = client.request("HEAD", url, headers=named), client.get(url, named)
     assert (head.status_code, dict(head.headers)) == (get.status_code, dict(get.headers))
     assert head.content == b""
 

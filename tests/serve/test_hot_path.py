@@ -37,7 +37,9 @@ PATHS = st.one_of(
 )
 QUERIES = st.lists(
     st.tuples(
-        st.sampled_from(["limit", "offset", "since", "store_id", "n", "", "%6Cimit"]),
+        st.sampled_from(
+            ["limit", "offset", "since", "store_id", "n", "", "%6Cimit", "cursor", "%63ursor"]
+        ),
         st.sampled_from(TEXTS),
     ),
     max_size=3,

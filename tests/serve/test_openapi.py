@@ -19,7 +19,7 @@ def test_an_endpoint_is_described_by_its_contract(shop: Shop, serve: Serve) -> N
     assert document["info"] == {"title": "shop", "version": "1"}
     operation = document["paths"][BY_STORE.path]["get"]
     assert operation["description"] == "What a store sold, day by day."
-    assert operation["parameters"] == [
+    assert operation["parameters"][:4] == [
         {
             "name": "store_id",
             "in": "path",
@@ -48,7 +48,9 @@ def test_an_endpoint_is_described_by_its_contract(shop: Shop, serve: Serve) -> N
             "schema": {"type": "integer", "minimum": 0, "maximum": 2**63 - 1, "default": 0},
         },
     ]
-    assert sorted(operation["responses"]) == ["200", "304", "406", "422", "503"]
+    assert sorted(operation["responses"]) == [
+        *("200", "304", "400", "403", "406", "410", "422", "503")
+    ]
     content = operation["responses"]["200"]["content"]
     assert list(content) == [
         "application/json",
@@ -66,6 +68,60 @@ def test_an_endpoint_is_described_by_its_contract(shop: Shop, serve: Serve) -> N
             "revenue": {"type": ["number", "null"]},
         },
     }
+
+
+def test_what_may_be_asked_of_the_rows_is_described(shop: Shop, serve: Serve) -> None:
+    opened = replace(ALL_SALES, filters=("day",), sorts=("day", "revenue"))
+    shop.publish(opened, tables=(shop.table("sales", SALES.format(rows=1)),))
+    operation = serve(snapshots=True).get("/openapi.json").json()["paths"]["/sales"]["get"]
+    parameters = {each["name"]: each for each in operation["parameters"]}
+    assert list(parameters) == [
+        *("limit", "offset", "fields", "sort"),
+        *("day", "day[ne]", "day[gt]", "day[gte]", "day[lt]", "day[lte]", "day[in]", "day[null]"),
+        *("shape", "numbers", "cursor", "snapshot"),
+    ]
+    assert parameters["sort"] == {
+        "name": "sort",
+        "in": "query",
+        "required": False,
+        "style": "form",
+        "explode": False,
+        "schema": {
+            "type": "array",
+            "items": {"type": "string", "enum": ["day", "-day", "revenue", "-revenue"]},
+            "uniqueItems": True,
+            "minItems": 1,
+        },
+        "description": "The order of the rows; `-` is from the greatest on.",
+    }
+    assert parameters["day[gte]"]["schema"] == {"type": "string", "format": "date"}
+    assert operation["responses"]["200"]["headers"]["Link"]["description"].startswith("The URL of")
+
+
+def test_streams_and_batches_are_described(shop: Shop, serve: Serve) -> None:
+    shop.publish_sales()
+    paths = serve(batch_calls=7).get("/openapi.json").json()["paths"]
+    assert sorted(paths) == sorted(
+        ["/batch", *(each.path + end for each in (BY_STORE, ALL_SALES) for end in ("", "/stream"))]
+    )
+    stream = paths["/sales/stream"]["get"]
+    assert stream["operationId"] == "all_sales_stream"
+    assert list(stream["responses"]["200"]["content"]) == ["text/event-stream"]
+    assert "cursor" not in [each["name"] for each in stream["parameters"]]
+    body = paths["/batch"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body["properties"]["calls"]["maxItems"] == 7
+    assert "/sales/stream" not in serve(streams=0).get("/openapi.json").json()["paths"]
+
+
+def test_no_parameter_is_described_twice(shop: Shop, serve: Serve) -> None:
+    named = Parameter("day", "query", "DATE", required=False, default="2024-01-01")
+    own = replace(BY_STORE, parameters=(*BY_STORE.parameters, named), filters=("day", "revenue"))
+    own = replace(own, sql=own.sql.replace("$since", "$since AND day >= $day"))
+    shop.publish(own, tables=(shop.table("sales", SALES.format(rows=1)),))
+    for item in serve().get("/openapi.json").json()["paths"].values():
+        for operation in item.values():
+            names = [(each["name"], each["in"]) for each in operation.get("parameters", ())]
+            assert len(set(names)) == len(names)
 
 
 def test_every_reference_leads_somewhere(shop: Shop, serve: Serve) -> None:
@@ -98,7 +154,12 @@ def test_a_users_router_is_part_of_it(shop: Shop, serve: Serve) -> None:
     sales = shop.table("sales", SALES.format(rows=1))
     shop.publish(BY_STORE, tables=(sales,), modules={"endpoints/q.py": code})
     document = serve().get("/openapi.json").json()
-    assert sorted(document["paths"]) == ["/quotes", BY_STORE.path]
+    assert sorted(document["paths"]) == [
+        "/batch",
+        "/quotes",
+        BY_STORE.path,
+        f"{BY_STORE.path}/stream",
+    ]
     assert {"Problem", "Quote"} <= set(document["components"]["schemas"])
 
 
@@ -144,5 +205,7 @@ def test_an_endpoint_that_ends_is_deprecated(shop: Shop, serve: Serve) -> None:
     paths = serve().get("/openapi.json").json()["paths"]
     assert paths["/sales"]["get"]["deprecated"] is True
     assert "deprecated" not in paths["/v2/sales"]["get"]
-    headers = {path: paths[path]["get"]["responses"]["200"]["headers"] for path in paths}
+    headers = {
+        path: paths[path]["get"]["responses"]["200"]["headers"] for path in ("/sales", "/v2/sales")
+    }
     assert headers["/sales"].keys() - headers["/v2/sales"].keys() == {"Deprecation", "Sunset"}

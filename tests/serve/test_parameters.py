@@ -127,7 +127,7 @@ def test_a_query_with_its_own_limit_has_no_other() -> None:
     reader = reader_of(query("limit", "INTEGER", default=5), max_limit=0)
     assert read(reader, "limit=9").bound == {"limit": 9}
     assert errors(reader, "offset=1") == [
-        ("offset", "there is no such parameter here", "one of `limit`")
+        ("offset", "there is no such parameter here", "one of `limit`, `fields`")
     ]
 
 

@@ -138,5 +138,5 @@ def comparable(answer: bytes) -> list[list[bytes]]:
 
 
 def _without_news(answer: bytes) -> list[bytes]:
-    ignored = (b"date: ", b'{"type":')
+    ignored = (b"date: ", b"x-request-id: ", b'{"type":')
     return [line for line in answer.split(b"\r\n") if not line.lower().startswith(ignored)]

@@ -69,6 +69,9 @@ class FaultyDisk(Disk):
     def protect(self, path: Path) -> None:
         self._step("protect", lambda: Disk.protect(self, path))
 
+    def hide(self, path: Path) -> None:
+        self._step("hide", lambda: Disk.hide(self, path))
+
     def make_folder(self, path: Path) -> None:
         self._step("make_folder", lambda: Disk.make_folder(self, path))
 

@@ -330,3 +330,33 @@ def test_a_power_cut_anywhere_in_a_promotion_leaves_old_or_new(tmp_path: Path) -
         assert read(again, head) == content(head.number)
         assert head.number == 2 or not returned
     assert point > 3
+
+
+def test_every_process_agrees_on_the_secret_which_is_for_the_owner_alone(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, disk=QuickDisk())
+    secret = store.secret()
+    assert len(secret) == 32
+    assert Store.open(tmp_path).secret() == secret
+    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
+    assert Store.open(tmp_path / "other").secret() != secret
+
+
+def test_a_secret_that_is_made_by_two_at_once_is_one(tmp_path: Path) -> None:
+    """Whoever comes second takes what the first has made."""
+    first = Store.open(tmp_path, disk=QuickDisk())
+
+    class Beaten(QuickDisk):
+        def link(self, source: Path, target: Path) -> None:
+            first.secret()
+            super().link(source, target)
+
+    assert Store.open(tmp_path, disk=Beaten()).secret() == first.secret()
+
+
+def test_a_damaged_secret_is_refused(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, disk=QuickDisk())
+    store.secret()
+    path = tmp_path / "secret"
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(CorruptObject):
+        store.secret()

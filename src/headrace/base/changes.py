@@ -15,6 +15,8 @@ Part: TypeAlias = Literal[
     "field",
     "parameter",
     "limit",
+    "filter",
+    "sort",
     "access path",
     "deprecated",
     "sunset",

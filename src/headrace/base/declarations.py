@@ -288,6 +288,7 @@ class Endpoint:
         version: of the contract, from 1.
         deprecated, sunset: ISO dates; "" is none.
         serve: the access path that the header asks for; "" leaves it to the compiler.
+        filters, sort: fields of the answer that a client may filter and sort by, with their places.
     """
 
     name: str
@@ -304,6 +305,8 @@ class Endpoint:
     deprecated: str = ""
     sunset: str = ""
     serve: str = ""
+    filters: tuple[tuple[str, Place], ...] = ()
+    sort: tuple[tuple[str, Place], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +323,8 @@ class Settings:
 
     `redis` says where the address of a Redis is: `env:NAME`, `file:PATH`, or an address without a
     password; "" for none.
+    `cors` are the origins whose pages may read answers; `snapshots` says whether a request may name
+    an older snapshot; `streams` is how many event streams there may be at once.
     """
 
     name: str
@@ -336,6 +341,9 @@ class Settings:
     copy_limit_bytes: int = 4_000_000_000
     redis: str = ""
     processes: int = 1
+    cors: tuple[str, ...] = ()
+    snapshots: bool = False
+    streams: int = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,19 @@ def is_environment(text: str) -> bool:
     return is_name(text.replace("-", "_"))
 
 
+# As a browser sends it: no path, lower case, no port that the scheme has anyway.
+_ORIGIN = re.compile(
+    r"(https?)://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?"
+)
+_USUAL_PORTS = {"http": "80", "https": "443"}
+
+
+def is_origin(text: str) -> bool:
+    """Whether `text` is the origin of web pages, as browsers spell it: "https://app.example"."""
+    match = _ORIGIN.fullmatch(text)
+    return match is not None and match[2] != _USUAL_PORTS[match[1]]
+
+
 def quote(identifier: str) -> str:
     """`identifier` as a SQL identifier, always in double quotes."""
     return '"' + identifier.replace('"', '""') + '"'

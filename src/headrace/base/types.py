@@ -231,3 +231,15 @@ def is_numeric(type_name: str) -> bool:
 def is_moment(type_name: str) -> bool:
     """Whether values of DuckDB type `type_name` are dates or timestamps."""
     return type_name == "DATE" or type_name.startswith("TIMESTAMP")
+
+
+_COMPARED = (set(SCALAR_TYPES.values()) - {"JSON"}) | INTEGER_TYPES
+_COMPARED |= {"TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"}
+
+
+def is_single(type_name: str) -> bool:
+    """Whether a value of DuckDB type `type_name` is one thing with an order, as a client writes it.
+
+    Lists, structs, maps and JSON are not, nor what has no spelling of its own.
+    """
+    return type_name in _COMPARED or is_numeric(type_name)

@@ -45,6 +45,9 @@ def command(
             count_calls=not no_count,
             redis=opened.settings.redis,
             project=opened.settings.name,
+            cors=opened.settings.cors,
+            snapshots=opened.settings.snapshots,
+            streams=opened.settings.streams,
         )
         name = opened.environment(environment)
         service = create_app(opened.store, name, shared(settings, processes))

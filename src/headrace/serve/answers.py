@@ -32,6 +32,11 @@ class Head:
         self.pairs: Headers = encoded(headers)
         self.lines = b"".join(b"%s: %s\r\n" % pair for pair in self.pairs)
 
+    def replacing(self, name: bytes, value: bytes) -> Head:
+        """The same headers with another value of one of them; its name is in lower case."""
+        pairs = [(each, value if each == name else was) for each, was in self.pairs]
+        return Head({each.decode("latin-1"): was.decode("latin-1") for each, was in pairs})
+
 
 NO_HEAD = Head({})
 
@@ -78,6 +83,24 @@ async def _send_body(answer: Answer, send: Send) -> None:
     while more is not None and not last:
         body, last = await more()
         await send({"type": "http.response.body", "body": body, "more_body": not last})
+
+
+async def whole_answer(answer: Answer, look: Callable[[bytes], None] | None = None) -> Answer:
+    """An answer with all of its body; `look` sees each piece, and may raise."""
+    pieces = [answer.body]
+    try:
+        last = answer.more is None
+        if look is not None:
+            look(answer.body)
+        while answer.more is not None and not last:
+            piece, last = await answer.more()
+            if look is not None:
+                look(piece)
+            pieces.append(piece)
+    finally:
+        if answer.close is not None:
+            answer.close()
+    return Answer(answer.status, b"".join(pieces), answer.headers, head=answer.head)
 
 
 def headers_of(answer: Answer) -> Headers:

@@ -4,38 +4,50 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import replace
 
 import msgspec
 from fastapi import FastAPI
-from starlette.routing import Match
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from headrace.serve.answers import Answer, Headers, request_header, send_answer
-from headrace.serve.asked import Request
+from headrace.serve.answers import Answer, Headers, request_header, send_answer, whole_answer
+from headrace.serve.batch import ALLOWED as BATCH_ALLOWED
+from headrace.serve.batch import PATH as BATCH_PATH
+from headrace.serve.batch import answer_batch, read_calls
 from headrace.serve.cache import Statistics
-from headrace.serve.compressing import chosen_coding, coded
 from headrace.serve.counting import AccessCounts
+from headrace.serve.cross_origin import CrossOrigin
+from headrace.serve.cursors import Cursors
 from headrace.serve.dependencies import SCOPE_KEY
 from headrace.serve.editions import Edition
-from headrace.serve.formats import Form
 from headrace.serve.hot_path import Hot, HotPath
 from headrace.serve.kit import Kit
+from headrace.serve.listing import CURSOR, SNAPSHOT
+from headrace.serve.messages import LimitedBody, Sender, read_body, request_id
 from headrace.serve.parameters import parse_query
 from headrace.serve.pinned import Pinned
 from headrace.serve.problems import (
     Refused,
     internal,
-    new_instance,
     not_allowed,
     not_found,
     problem,
     unavailable,
 )
-from headrace.serve.routes import find_route, path_segments
+from headrace.serve.questions import (
+    ALLOWED,
+    READS,
+    Questions,
+    asking,
+    is_routed,
+    leaving,
+    own_parameters,
+    raw_path,
+)
 from headrace.serve.second_level import open_second_level
 from headrace.serve.settings import DEFAULT_SETTINGS, ServeSettings
+from headrace.serve.streams import STREAM_ENDING, Streams, stream_head
 from headrace.serve.user_routers import INSTANCE_KEY
 from headrace.serve.watching import Watcher
 from headrace.serve.workers import ClientGone
@@ -43,8 +55,7 @@ from headrace.store.store import Store
 
 _LOG = logging.getLogger("headrace.serve")
 
-_READS = ("GET", "HEAD", "OPTIONS")
-_ALLOWED = ", ".join(_READS)
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _JSON = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
 
@@ -62,7 +73,8 @@ def create_app(
     counted = store if settings.count_calls else None
     counts = AccessCounts(counted, environment, settings.count_seconds)
     second = open_second_level(settings.redis, settings.project, environment)
-    kit = Kit.make(store.clock, settings, counts, second)
+    cursors = Cursors.of(store.secret(), environment)
+    kit = Kit.make(store.clock, settings, counts, second, cursors)
     return Service(kit, Watcher(kit, store, environment))
 
 
@@ -75,11 +87,13 @@ class Service:
         self.draining = False
         self._workers = kit.workers
         self._readers = kit.readers
-        self._formats = kit.formats
         self._watcher = watcher
         self._counts = kit.counts
         self._cache = kit.cache
         self._hot_path = HotPath(watcher, kit.formats, kit.settings)
+        self._questions = Questions(kit)
+        self._cross_origin = CrossOrigin(kit.settings.cors)
+        self.streams = Streams(lambda: watcher.number, kit.settings)
         self._system = {"/livez": self._live, "/readyz": self._ready}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,7 +102,7 @@ class Service:
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
             method, query, headers = scope["method"], scope["query_string"], scope["headers"]
-            hot = None if self.draining else self.hot(method, _raw_path(scope), query, headers)
+            hot = None if self.draining else self.hot(method, raw_path(scope), query, headers)
             if hot is None:
                 await self._guarded(scope, receive, send)
             else:
@@ -113,6 +127,7 @@ class Service:
     def drain(self) -> None:
         """Close every connection after its answer, and be ready no more, from now on."""
         self.draining = True
+        self.streams.drain()
 
     def close(self) -> None:
         """Stop following the environment, record the calls, and give everything back."""
@@ -151,95 +166,149 @@ class Service:
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The outermost edge of a request: whatever is raised becomes an answer without insides."""
-        sender = _Sender(send)
+        sender = Sender(send)
         if self.draining:
             sender.headers.append((b"connection", b"close"))
+        sender.headers.extend(self._cross_origin.headers(scope))
+        sender.request_id = request_id(scope)
         try:
             self._require_size(scope)
-            await self._respond(scope, receive, sender)
+            if preflight := self._cross_origin.preflight(scope):
+                await send_answer(preflight, scope["method"], sender)
+            else:
+                await self._respond(scope, receive, sender)
         except Refused as refused:
             await send_answer(refused.answer, scope["method"], sender)
         except ClientGone:
             return
         except Exception:
-            _LOG.exception("%s: a request failed", sender.instance)
+            _LOG.exception("%s: a request failed%s", sender.instance, sender.called)
             if not sender.started:
                 await send_answer(internal(sender.instance), scope["method"], sender)
             elif not sender.finished:
                 # Half an answer must not look like a whole one: the server cuts the connection.
                 raise
 
-    async def _respond(self, scope: Scope, receive: Receive, sender: _Sender) -> None:
+    async def _respond(self, scope: Scope, receive: Receive, sender: Sender) -> None:
         if system := self._system.get(scope["path"]):
             await send_answer(_read_only(scope, system), scope["method"], sender)
             return
+        if _is_stream(scope) and await self._streamed(scope, receive, sender):
+            return
+        edition = self._acquired()
+        try:
+            wanted = self._questions.wanted(edition, scope)
+            if wanted is None or self._questions.is_here(wanted, edition, scope):
+                number = wanted.number if wanted else edition.ref.number
+                await self._respond_from(edition, number, scope, receive, sender)
+                return
+        finally:
+            self._watcher.release(edition)
+        async with self._watcher.pins.edition(wanted.number) as older:
+            await self._respond_from(older, wanted.number, scope, receive, sender)
+
+    def _acquired(self) -> Edition:
         edition = self._watcher.acquire()
         if edition is None:
             raise Refused(unavailable("No snapshot is loaded yet.", "not-ready"))
-        try:
-            await self._respond_from(edition, scope, receive, sender)
-        finally:
-            self._watcher.release(edition)
+        return edition
 
     async def _respond_from(
-        self, edition: Edition, scope: Scope, receive: Receive, sender: _Sender
+        self, edition: Edition, number: int, scope: Scope, receive: Receive, sender: Sender
     ) -> None:
-        sender.headers.append((b"x-snapshot", str(edition.ref.number).encode()))
-        answer = _page(edition, scope) or await self._compiled(edition, scope, receive, sender)
-        if answer is None and edition.application is not None:
-            await self._user(edition, scope, receive, sender)
-        else:
-            await send_answer(answer or not_found(), scope["method"], sender)
-
-    async def _compiled(
-        self, edition: Edition, scope: Scope, receive: Receive, sender: _Sender
-    ) -> Answer | None:
-        """The answer of a compiled endpoint; None when the request is for none of them."""
-        segments = path_segments(_raw_path(scope))
-        found, form = find_route(edition.routes, self._formats, segments)
-        if found is None:
-            return None
-        if scope["method"] == "OPTIONS":
-            return Answer(204, headers={"Allow": _ALLOWED})
-        if scope["method"] not in _READS:
-            if _is_routed(edition.application, scope):
-                return None
-            return not_allowed(_ALLOWED)
-        sender.headers.extend(found.target.notice.headers(found.parameters))
-        endpoint = found.target.endpoint
-        asked = endpoint.asked(
-            Request(
-                found.parameters,
-                parse_query(scope["query_string"]),
-                form or self._negotiated(scope),
-            )
+        """Answer from an edition, as the snapshot of a number: both have the same content."""
+        sender.headers.append((b"x-snapshot", str(number).encode()))
+        if scope["path"] == BATCH_PATH:
+            answer = await self._batch(edition, number, scope, receive)
+            await send_answer(answer, scope["method"], sender)
+            return
+        made = _page(edition, scope) or await self._questions.compiled(
+            edition, scope, receive, sender
         )
-        ready = endpoint.ready(asked, request_header(scope, b"if-none-match"))
-        answer = ready.answer() if ready else await endpoint.answer(asked, _leaving(receive))
-        # What was refused was raised: this is a 200 or a 304.
-        found.target.calls.total += 1
-        coding = chosen_coding(request_header(scope, b"accept-encoding"))
-        return coded(answer, coding, is_compressed=asked.request.format.is_compressed)
+        if made is None and edition.application is not None:
+            await self._user(edition, scope, receive, sender)
+            return
+        answer = made or not_found()
+        if number != edition.ref.number:
+            head = answer.head.replacing(b"x-snapshot", str(number).encode())
+            answer = replace(answer, head=head)
+        await send_answer(answer, scope["method"], sender)
 
-    def _negotiated(self, scope: Scope) -> Form:
-        chosen = self._formats.by_accept(request_header(scope, b"accept"))
-        if chosen is None:
-            offered = ", ".join(each.media_type for each in self._formats.offered)
-            raise Refused(problem(406, f"This path answers as {offered}."))
-        return chosen
+    async def _batch(self, edition: Edition, number: int, scope: Scope, receive: Receive) -> Answer:
+        if scope["method"] == "OPTIONS":
+            return Answer(204, headers={"Allow": BATCH_ALLOWED})
+        if scope["method"] != "POST":
+            return not_allowed(BATCH_ALLOWED)
+        self._cross_origin.require(scope)
+        kind = request_header(scope, b"content-type").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise Refused(problem(415, "A batch is application/json."))
+        calls = read_calls(await read_body(receive, self.settings.max_body_bytes), self.settings)
 
-    async def _user(
-        self, edition: Edition, scope: Scope, receive: Receive, sender: _Sender
-    ) -> None:
+        async def ask(call: bytes) -> Answer:
+            inner = asking(scope, call)
+            wanted = self._questions.wanted(edition, inner)
+            if wanted is not None and not self._questions.is_here(wanted, edition, inner):
+                raise Refused(problem(422, "A batch is of one snapshot, and this call of another."))
+            return await self._questions.asked(edition, inner)
+
+        return await answer_batch(calls, ask, number, self.settings)
+
+    async def _streamed(self, scope: Scope, receive: Receive, sender: Sender) -> bool:
+        """Send events, if the path is that of an endpoint's stream."""
+        edition = self._acquired()
+        try:
+            found = self._questions.stream(edition, scope)
+        finally:
+            self._watcher.release(edition)
+        if found is None:
+            return False
+        if scope["method"] not in ("GET", "HEAD"):
+            answer = _read_only(scope, not_found)
+            await send_answer(answer, scope["method"], sender)
+            return True
+        self._cross_origin.require(scope)
+        pairs = dict(parse_query(scope["query_string"]))
+        if any(name in pairs and name not in own_parameters(found) for name in (CURSOR, SNAPSHOT)):
+            raise Refused(problem(422, "A stream follows the newest snapshot, from its first row."))
+        path, query = raw_path(scope).rpartition(b"/")[0], scope["query_string"]
+
+        async def ask(tag: str) -> Answer:
+            # Acquired for each answer: an idle stream keeps no old snapshot open.
+            edition = self._acquired()
+            try:
+                inner = asking(scope, path + b"?" + query, tag)
+                return await whole_answer(await self._questions.asked(edition, inner))
+            finally:
+                self._watcher.release(edition)
+
+        last_tag = request_header(scope, b"last-event-id")
+        if scope["method"] == "HEAD":
+            await send_answer(stream_head(await ask("")), "HEAD", sender)
+        else:
+            await self.streams.run(ask, last_tag, sender, leaving(receive))
+        return True
+
+    async def _user(self, edition: Edition, scope: Scope, receive: Receive, sender: Sender) -> None:
         """Let the user's routers answer, on the same snapshot."""
         assert edition.application is not None
+        asks = scope["method"] in ("HEAD", "OPTIONS")
+        allowed = _methods(edition.application, scope) if asks else set()
+        if scope["method"] == "OPTIONS" and allowed and "OPTIONS" not in allowed:
+            answer = Answer(204, headers={"Allow": ", ".join(_with_head(allowed))})
+            await send_answer(answer, "OPTIONS", sender)
+            return
+        if scope["method"] == "HEAD" and "HEAD" not in allowed and "GET" in allowed:
+            # Whoever writes a GET has written its HEAD.
+            scope = {**scope, "method": "GET"}
+            sender.bodiless = True
         pinned = {**scope, SCOPE_KEY: edition.view, INSTANCE_KEY: sender.instance}
-        body = _LimitedBody(receive, self.settings.max_body_bytes)
+        body = LimitedBody(receive, self.settings.max_body_bytes)
         await edition.application(pinned, body, sender)
 
     def _require_size(self, scope: Scope) -> None:
         """Refuse what is too long before anything looks into it."""
-        url = len(_raw_path(scope)) + len(scope["query_string"])
+        url = len(raw_path(scope)) + len(scope["query_string"])
         if url > self.settings.max_url_bytes:
             raise Refused(problem(414, f"The URL is over {self.settings.max_url_bytes} bytes."))
         size = sum(len(name) + len(value) for name, value in scope["headers"])
@@ -272,59 +341,10 @@ class Service:
 
 
 async def _send_hot(hot: Hot, method: str, send: Send) -> None:
-    status, head, _, _, body = hot.ready
+    status, head, _, _, body, _ = hot.ready
     headers = [*head.pairs, *hot.varying()]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
-
-
-class _Sender:
-    """An ASGI send that adds headers, and remembers how far the answer has come."""
-
-    def __init__(self, send: Send) -> None:
-        self.started = False
-        self.finished = False
-        self.headers: Headers = []
-        self._send = send
-
-    @cached_property
-    def instance(self) -> str:
-        """What this request is called in the log and in its answer, when it fails."""
-        return new_instance()
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.started = True
-            message = {**message, "headers": self._merged(message.get("headers", ()))}
-        elif message["type"] == "http.response.body":
-            self.finished = not message.get("more_body", False)
-        await self._send(message)
-
-    def _merged(self, headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-        given = list(headers)
-        names = {name for name, _ in given}
-        added = [*self.headers, (b"x-content-type-options", b"nosniff")]
-        return given + [(name, value) for name, value in added if name not in names]
-
-
-class _LimitedBody:
-    """An ASGI receive that ends a request whose body is too long."""
-
-    def __init__(self, receive: Receive, most_bytes: int) -> None:
-        self._receive = receive
-        self._left_bytes = most_bytes
-
-    async def __call__(self) -> Message:
-        message = await self._receive()
-        self._left_bytes -= len(message.get("body", b""))
-        if self._left_bytes < 0:
-            raise Refused(problem(413, "The body is too long."))
-        return message
-
-
-def _raw_path(scope: Scope) -> bytes:
-    raw: bytes | None = scope.get("raw_path")
-    return raw or scope["path"].encode("utf-8", "surrogateescape")
 
 
 def _page(edition: Edition, scope: Scope) -> Answer | None:
@@ -339,20 +359,20 @@ def _page(edition: Edition, scope: Scope) -> Answer | None:
 
 def _read_only(scope: Scope, make: Callable[[], Answer]) -> Answer:
     if scope["method"] == "OPTIONS":
-        return Answer(204, headers={"Allow": _ALLOWED})
-    return make() if scope["method"] in _READS else not_allowed(_ALLOWED)
+        return Answer(204, headers={"Allow": ALLOWED})
+    return make() if scope["method"] in READS else not_allowed(ALLOWED)
 
 
-def _is_routed(application: FastAPI | None, scope: Scope) -> bool:
-    """Whether a user's route answers this path by this method."""
-    if application is None:
-        return False
-    return any(route.matches(scope)[0] == Match.FULL for route in application.routes)
+def _methods(application: FastAPI, scope: Scope) -> set[str]:
+    """The methods by which a user's routes answer this path."""
+    return {each for each in _METHODS if is_routed(application, {**scope, "method": each})}
 
 
-def _leaving(receive: Receive) -> Callable[[], Awaitable[None]]:
-    async def gone() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
+def _with_head(methods: set[str]) -> list[str]:
+    """What is to be told of the methods of a path: whoever has GET has HEAD."""
+    return sorted({*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])})
 
-    return gone
+
+def _is_stream(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return path.endswith(STREAM_ENDING)

@@ -16,11 +16,13 @@ class Request(NamedTuple):
         path: parameter -> text, from the route.
         query: (parameter, text) pairs of the URL, in order.
         format: of the answer.
+        target: the path as it was sent, for a link to the next page.
     """
 
     path: Mapping[str, str]
     query: Sequence[tuple[str, str]]
     format: Form
+    target: bytes = b""
 
 
 class Asked(NamedTuple):

@@ -40,14 +40,18 @@ class SecondLevel(Protocol):
 
 
 class Entry:
-    """One answer; without a body it says that the query cannot be computed (`status` 422)."""
+    """One answer; without a body it says that the query cannot be computed (`status` 422).
 
-    __slots__ = ("asked", "body", "hits", "status")
+    `more` says that there are further rows beyond its limit.
+    """
 
-    def __init__(self, body: bytes, asked: Asked, status: int = 200) -> None:
+    __slots__ = ("asked", "body", "hits", "more", "status")
+
+    def __init__(self, body: bytes, asked: Asked, status: int = 200, *, more: bool = False) -> None:
         self.body = body
         self.asked = asked
         self.status = status
+        self.more = more
         self.hits = 0
 
     @property

@@ -21,6 +21,7 @@ from headrace.base.names import quote
 from headrace.base.tables import Schema, Version
 from headrace.engines.duckdb import literal_path, open_duckdb, version_sql
 from headrace.serve.formats import Form, pieces
+from headrace.serve.selection import Cut
 from headrace.serve.settings import ServeSettings
 from headrace.store.snapshots import Ref, Snapshot
 from headrace.store.store import Store
@@ -152,11 +153,18 @@ class PieceStream(_Stream):
         parameters: Mapping[str, object],
         columns: Schema,
         form: Form,
+        limit: int = 0,
     ) -> None:
         """Use `SnapshotReader.pieces`."""
         super().__init__(cursors)
-        self._made = pieces(self._cursor, sql, parameters, columns, form)
+        self._cut = Cut(limit)
+        self._made = pieces(self._cursor, sql, parameters, columns, form, self._cut)
         self._ahead = b""
+
+    @property
+    def more(self) -> bool:
+        """After the last piece: whether the SELECT had a row more than its limit."""
+        return self._cut.more
 
     def next(self) -> tuple[bytes, bool]:
         """The next piece, and whether it is the last one; blocks.
@@ -215,10 +223,18 @@ class SnapshotReader:
         return RowStream(self.cursors, sql, parameters)
 
     def pieces(
-        self, sql: str, parameters: Mapping[str, object], columns: Schema, form: Form
+        self,
+        sql: str,
+        parameters: Mapping[str, object],
+        columns: Schema,
+        form: Form,
+        limit: int = 0,
     ) -> PieceStream:
-        """The rows of a SELECT as an answer; see `headrace.serve.formats.pieces`."""
-        return PieceStream(self.cursors, sql, parameters, columns, form)
+        """The rows of a SELECT as an answer, `limit` of them; 0 is all.
+
+        See `headrace.serve.formats.pieces`.
+        """
+        return PieceStream(self.cursors, sql, parameters, columns, form, limit)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A new connection to the instance, for the caller to close."""

@@ -85,8 +85,15 @@ class Edition:
     targets: dict[tuple[bytes, bytes, bytes], Target] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, kit: Kit, store: Store, ref: Ref) -> Edition:
+    def open(cls, kit: Kit, store: Store, ref: Ref, *, older: bool = False) -> Edition:
         """Pin a snapshot, open it, bind every query of its contract, import the user's code.
+
+        Args:
+            kit: what all editions share.
+            store: where the snapshot is.
+            ref: which one.
+            older: it is for those who follow a cursor: without routers, and nothing is made before
+                it is asked for.
 
         Raises:
             StoreError: the snapshot, or a file of it, is missing or damaged.
@@ -95,14 +102,16 @@ class Edition:
         lease = store.pin(ref, holder="serve")
         try:
             with ExitStack() as opened:
-                reader = kit.readers.open(store, ref)
+                # A process has room for the copies of two snapshots, not for those of older ones.
+                reader = kit.readers.open(store, ref, copies=not older)
                 opened.callback(reader.close)
-                keyed = _keyed_readers(store, reader.snapshot)
+                keyed = _keyed_readers(store, reader.snapshot, warm=not older)
                 for each in keyed.values():
                     opened.callback(each.close)
-                edition = cls.prepare(kit, store, reader, lease, keyed)
+                edition = cls.prepare(kit, store, reader, lease, keyed, older=older)
                 opened.pop_all()
-            edition.fill(kit)
+            if not older:
+                edition.fill(kit)
             return edition
         except BaseException:
             lease.release()
@@ -152,6 +161,8 @@ class Edition:
         reader: Reader,
         lease: Pin,
         keyed: Mapping[str, KeyedReader],
+        *,
+        older: bool = False,
     ) -> Edition:
         """Bind every query of an open snapshot's contract, import the user's code.
 
@@ -183,11 +194,11 @@ class Edition:
             for each in endpoints
         )
         view = None
-        if any(module.router for module in manifest.modules):
+        if not older and any(module.router for module in manifest.modules):
             view = SnapshotView(reader.local(), kit.settings.deadline_seconds)
-        user_code = load_user_code(code, manifest)
+        user_code = UserCode(None) if older else load_user_code(code, manifest)
         document: Mapping[str, object] = openapi(
-            manifest, str(reader.ref.number), kit.formats, user_code.application
+            manifest, str(reader.ref.number), kit.formats, user_code.application, kit.settings
         )
         return cls(
             ref=reader.ref,
@@ -203,15 +214,16 @@ class Edition:
         )
 
 
-def _keyed_readers(store: Store, snapshot: Snapshot) -> dict[str, KeyedReader]:
-    """The keyed copies that are there, open and warm; what has none is answered without."""
+def _keyed_readers(store: Store, snapshot: Snapshot, *, warm: bool) -> dict[str, KeyedReader]:
+    """The keyed copies that are there, open and `warm`; what has none is answered without."""
     readers: dict[str, KeyedReader] = {}
     for contract in snapshot.manifest.endpoints:
         found = store.keyed_copy(contract, snapshot)
         try:
             if isinstance(found, Copy):
                 readers[contract.path] = reader = KeyedReader.open(found.path, contract)
-                reader.warm()
+                if warm:
+                    reader.warm()
             elif contract.keyed is not None:
                 why = found.reason if isinstance(found, Refusal) else "its keyed copy is missing"
                 _LOG.warning("endpoint %s is answered by queries: %s", contract.name, why)

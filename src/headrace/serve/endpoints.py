@@ -20,6 +20,8 @@ from headrace.serve.cache import Entry
 from headrace.serve.columnar import require_one_select
 from headrace.serve.formats import Form, chosen_form
 from headrace.serve.kit import Kit
+from headrace.serve.listing import listing_columns, listing_sql, listing_values
+from headrace.serve.pages import Pages
 from headrace.serve.parameters import LIMIT, OFFSET, ParameterReader, Values
 from headrace.serve.problems import Refused, internal, new_instance, problem, unavailable
 from headrace.serve.queries import QueryFailed, Reader, Stream, within
@@ -30,8 +32,11 @@ _LOG = logging.getLogger("headrace.serve")
 
 # Part of every ETag: to be raised whenever the same rows are written otherwise than before.
 _ENCODING = 3
+# What an answer that several processes share begins with: whether there are further rows.
+_MORE, _ALL = b"+", b"="
 _SHARED_SECONDS = 24 * 3600.0
 _UNFIT = 422
+_VARY = ("Accept", "Accept-Encoding", "Origin")
 
 
 class KeyedRows(Protocol):
@@ -41,19 +46,28 @@ class KeyedRows(Protocol):
         """Each row as a JSON object; `bound` has every parameter, `limit` 0 is all rows."""
         ...
 
+    def page(
+        self, values: Mapping[str, object], limit: int, after: bytes | None
+    ) -> tuple[list[bytes], bytes | None]:
+        """Some rows from a mark on, and the next mark; None when there are no more."""
+        ...
+
 
 class Ready(NamedTuple):
-    """An answer that needs no waiting; `tag` and `age_seconds` become headers."""
+    """An answer that needs no waiting; `tag`, `age_seconds` and `link` become headers."""
 
     status: int
     head: Head
     tag: str
     age_seconds: int
     body: bytes
+    link: str = ""
 
     def answer(self) -> Answer:
         """The same as any other answer."""
         headers = {"ETag": self.tag, "X-Data-Age": str(self.age_seconds)}
+        if self.link:
+            headers["Link"] = self.link
         return Answer(self.status, self.body, headers, head=self.head)
 
 
@@ -83,6 +97,7 @@ class CompiledEndpoint:
         self._sql = paged_sql(contract)
         self._names = [column.name for column in contract.columns]
         self._content = content_of(contract, reader.snapshot)
+        self.pages = Pages.of(contract, self._content, reader.ref.number, kit.cursors)
         self._loaded_at = newest_load(contract, reader.snapshot)
         self._unchanged = Head(self._fixed())
         self._heads = {form: self._head(form) for form in kit.formats.forms}
@@ -111,8 +126,10 @@ class CompiledEndpoint:
             Refused: 422, the parameters do not fit.
         """
         form, query = chosen_form(request.format, request.query, self._parameters.known)
-        request = request._replace(format=form, query=query)
+        request = request._replace(format=form)
         values = self._parameters.read(request.path, query)
+        if values.listing.cursor:
+            values = self.pages.continued(values)
         named = self._bases[form] + values.key.encode("utf-8", "surrogatepass")
         digest = blake2b(named, digest_size=16).hexdigest()
         return Asked(self.contract.path, request, values, f'W/"{digest}"')
@@ -129,10 +146,8 @@ class CompiledEndpoint:
         """
         if none_match and matches(none_match, asked.tag):
             return Ready(304, self._unchanged, asked.tag, self._age_seconds(), b"")
-        if self.keyed is not None and asked.request.format.is_plain:
-            values = asked.values
-            rows = self.keyed.rows(values.bound, values.limit, values.offset)
-            return self._whole(asked, b"[" + b",".join(rows) + b"]\n")
+        if self.keyed is not None and self._is_keyed(asked):
+            return self._from_keys(self.keyed, asked)
         entry = self._cache.get(asked.tag)
         return None if entry is None else self._known(asked, entry)
 
@@ -159,7 +174,8 @@ class CompiledEndpoint:
         except BaseException:
             flight.land("again")
             raise
-        flight.land("alone" if answer.more else Entry(answer.body, asked))
+        more = "Link" in answer.headers
+        flight.land("alone" if answer.more else Entry(answer.body, asked, more=more))
         return answer
 
     def fill(self, asked: Asked) -> None:
@@ -168,7 +184,7 @@ class CompiledEndpoint:
         Raises:
             QueryFailed: the query failed, or took longer than the deadline.
         """
-        if self.keyed is not None or self._cache.has(asked.tag):
+        if self._is_keyed(asked) or self._cache.has(asked.tag):
             return
         stream, size_bytes, last = self._stream(asked), 0, False
         pieces: list[bytes] = []
@@ -178,16 +194,17 @@ class CompiledEndpoint:
                 pieces.append(piece)
                 size_bytes += len(piece)
         if last:
-            self._cache.put(asked.tag, Entry(b"".join(pieces), asked))
+            self._cache.put(asked.tag, Entry(b"".join(pieces), asked, more=stream.more))
 
     async def _shared(self, asked: Asked) -> Answer | None:
         """The answer that another process has made."""
         second = self._cache.second
-        body = await second.get(asked.tag.encode()) if second is not None else None
-        if body is None:
+        kept = await second.get(asked.tag.encode()) if second is not None else None
+        if not kept:
             return None
-        self._cache.put(asked.tag, Entry(body, asked))
-        return self._whole(asked, body).answer()
+        body, more = kept[1:], kept[:1] == _MORE
+        self._cache.put(asked.tag, Entry(body, asked, more=more))
+        return self._whole(asked, body, more=more).answer()
 
     async def _run(self, asked: Asked, gone: Callable[[], Awaitable[None]]) -> Answer:
         stream = self._stream(asked)
@@ -202,30 +219,61 @@ class CompiledEndpoint:
             stream.close()
             raise
         if export is None:
-            self._keep(asked, piece)
-            return self._whole(asked, piece).answer()
-        collected = _Collected(piece, self._cache.largest_bytes, partial(self._keep, asked))
-        first = self._whole(asked, piece).answer()
+            self._keep(asked, stream, piece)
+            return self._whole(asked, piece, more=stream.more).answer()
+        keep = partial(self._keep, asked, stream)
+        collected = _Collected(piece, self._cache.largest_bytes, keep)
+        # The headers go before the last row is known: the next page may turn out to be empty.
+        first = self._whole(asked, piece, more=bool(asked.values.limit)).answer()
         more = partial(export.run, stream.next, stream, gone)
         return replace(first, more=collected.over(more), close=export.close)
 
     def _stream(self, asked: Asked) -> Stream:
-        bound = self._bound(asked.values)
-        return self._reader.query(self._sql, bound, self.contract.columns, asked.request.format)
+        values, form = asked.values, asked.request.format
+        sql, columns = self._sql, self.contract.columns
+        if not values.listing.is_plain:
+            paging = (_LIMIT, _OFFSET) if self.contract.max_limit else ("", "")
+            sql = listing_sql(self.contract, values.listing, *paging)
+            columns = listing_columns(self.contract, values.listing)
+        return self._reader.query(sql, self._bound(values), columns, form, values.limit)
 
-    def _keep(self, asked: Asked, body: bytes) -> None:
-        self._cache.put(asked.tag, Entry(body, asked))
+    def _from_keys(self, keyed: KeyedRows, asked: Asked) -> Ready:
+        values, limit = asked.values, asked.values.limit
+        mark: bytes | None = None
+        if values.mark:
+            rows, mark = keyed.page(values.bound, limit, values.mark)
+            more = mark is not None
+        else:
+            # One row more than is given: whether there is a next page.
+            rows = keyed.rows(values.bound, limit + 1 if limit else 0, values.offset)
+            more = 0 < limit < len(rows)
+        if more and mark is None and not values.offset:
+            _, mark = keyed.page(values.bound, limit, None)
+        body = b"[" + b",".join(rows[:limit] if more else rows) + b"]\n"
+        return self._whole(asked, body, more=more, mark=mark or b"")
+
+    def _is_keyed(self, asked: Asked) -> bool:
+        return (
+            self.keyed is not None
+            and asked.request.format.is_plain
+            and asked.values.listing.is_plain
+        )
+
+    def _keep(self, asked: Asked, stream: Stream, whole: bytes) -> None:
+        self._cache.put(asked.tag, Entry(whole, asked, more=stream.more))
         if self._cache.second is not None:
-            self._cache.second.put(asked.tag.encode(), body, _SHARED_SECONDS)
+            kept = (_MORE if stream.more else _ALL) + whole
+            self._cache.second.put(asked.tag.encode(), kept, _SHARED_SECONDS)
 
     def _known(self, asked: Asked, entry: Entry) -> Ready:
         if entry.status == _UNFIT:
             raise Refused(_unfit())
-        return self._whole(asked, entry.body)
+        return self._whole(asked, entry.body, more=entry.more)
 
-    def _whole(self, asked: Asked, body: bytes) -> Ready:
+    def _whole(self, asked: Asked, body: bytes, *, more: bool, mark: bytes = b"") -> Ready:
         head = self._heads[asked.request.format]
-        return Ready(200, head, asked.tag, self._age_seconds(), body)
+        link = self.pages.link(asked.request, asked.values, mark) if more else ""
+        return Ready(200, head, asked.tag, self._age_seconds(), body, link)
 
     def _refusal(self, exc: Exception, asked: Asked) -> Answer:
         """What to tell the client of a query that failed; the rest goes to the log."""
@@ -239,7 +287,7 @@ class CompiledEndpoint:
             return unavailable("The query needs more memory than there is.", "memory")
         if kind in ("process", "interrupted"):
             return unavailable("The query was ended before it had an answer.", "ended")
-        if kind == "values" and self.contract.parameters:
+        if kind == "values" and asked.values.has_values:
             self._cache.put(asked.tag, Entry(b"", asked, _UNFIT))
             return _unfit()
         instance = new_instance()
@@ -249,8 +297,9 @@ class CompiledEndpoint:
     def _bound(self, values: Values) -> dict[str, object]:
         bound: dict[str, object] = {name: values.bound[name] for name in self._used}
         if self.contract.max_limit:
-            bound |= {_LIMIT: values.limit, _OFFSET: values.offset}
-        return bound
+            # One row more than is given: whether there is a next page.
+            bound |= {_LIMIT: values.limit + 1, _OFFSET: values.offset}
+        return bound | listing_values(values.listing)
 
     def _fixed(self) -> dict[str, str]:
         return {
@@ -258,7 +307,7 @@ class CompiledEndpoint:
             # Any cache may keep the answer, and asks whether it is still the one: a publish that
             # touches none of its tables leaves the tag as it was.
             "Cache-Control": "public, no-cache",
-            "Vary": "Accept, Accept-Encoding",
+            "Vary": ", ".join(_VARY if self._kit.settings.cors else _VARY[:2]),
             "X-Content-Type-Options": "nosniff",
         }
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from headrace.engines.json_values import text_sql
 from headrace.engines.sql_types import SqlType, sql_type
 from headrace.engines.text_rows import Field
-from headrace.serve.selection import Selection, fields_of, select_sql
+from headrace.serve.selection import Cut, Selection, fields_of, select_sql
 from headrace.serve.sinks import Sink
 from headrace.serve.text_pieces import sized
 
@@ -129,17 +129,18 @@ def _batches(
     schema = pa.schema(
         field.with_name(each.name) for field, each in zip(reader.schema, columns, strict=True)
     )
-    return schema, _read(reader, schema)
+    return schema, _read(reader, schema, selection.cut)
 
 
-def _read(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _read(reader: pa.RecordBatchReader, schema: pa.Schema, cut: Cut) -> Iterator[pa.RecordBatch]:
     try:
-        while True:
+        while not cut.more:
             with _duckdb_errors():
                 batch = next(reader, None)
             if batch is None:
                 return
-            yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
+            given = batch.slice(0, cut.taken(batch.num_rows))
+            yield pa.RecordBatch.from_arrays(given.columns, schema=schema)
     finally:
         reader.close()
 

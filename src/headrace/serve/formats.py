@@ -16,7 +16,7 @@ from headrace.base.tables import Schema
 from headrace.engines.json_values import Numbers
 from headrace.serve import text_pieces
 from headrace.serve.problems import ParameterError, Refused, parameter_problem, shown
-from headrace.serve.selection import Selection
+from headrace.serve.selection import Cut, Selection
 from headrace.serve.workbooks import workbook
 
 Ending: TypeAlias = Literal["json", "ndjson", "csv", "arrow", "parquet", "xlsx"]
@@ -103,6 +103,7 @@ def pieces(
     parameters: Mapping[str, object],
     columns: Schema,
     form: Form,
+    cut: Cut | None = None,
 ) -> Generator[bytes]:
     """The bytes of an answer; nothing runs before the first are asked for.
 
@@ -115,11 +116,12 @@ def pieces(
         parameters: name -> value; exactly those of `sql`.
         columns: of `sql`, in order.
         form: how the rows are written.
+        cut: how many of the rows are given; None is all of them.
 
     Raises:
         duckdb.Error: the query failed, or was interrupted; some pieces may have been given.
     """
-    selection = Selection(cursor, sql, parameters, columns)
+    selection = Selection(cursor, sql, parameters, columns, cut or Cut())
     if form.ending == "json":
         yield from _JSON[form.shape](selection, form.numbers)
     elif form.ending == "ndjson":
@@ -175,6 +177,11 @@ class Formats:
 def formats(*, csv_formula_guard: bool) -> Formats:
     """Every format of this version."""
     return Formats(tuple(Form(each, guard=csv_formula_guard) for each in get_args(Ending)))
+
+
+def form_options() -> dict[str, tuple[str, ...]]:
+    """The parameters by which a client chooses among the forms of JSON; first is the default."""
+    return dict(_OPTIONS["json"])
 
 
 def chosen_form(

@@ -7,6 +7,7 @@ of ASGI, so that a protocol class can ask it before there is a scope.
 from __future__ import annotations
 
 from typing import NamedTuple, Protocol
+from urllib.parse import unquote_to_bytes
 
 from headrace.serve.answers import BODILESS, Headers
 from headrace.serve.asked import Request
@@ -53,6 +54,8 @@ class Hot(NamedTuple):
         ]
         if ready.status not in BODILESS:
             headers.append((b"content-length", b"%d" % len(ready.body)))
+        if ready.link:
+            headers.append((b"link", ready.link.encode()))
         return headers + self.notice if self.notice else headers
 
 
@@ -77,6 +80,8 @@ class HotPath:
         self._formats = formats
         self._most_url_bytes = settings.max_url_bytes
         self._most_header_bytes = settings.max_header_bytes
+        # What a page of another origin gets has further headers.
+        self._looked_at = _LOOKED_AT | {b"origin"} if settings.cors else _LOOKED_AT
         self._accepted: dict[bytes, Form | None] = {}
         self._bodies = CodedBodies(_CODED_BYTES)
 
@@ -114,6 +119,8 @@ class HotPath:
 
     def _coded(self, ready: Ready, target: Target, accept_encoding: bytes) -> Hot:
         """An answer in the coding that the client likes best."""
+        if not accept_encoding:
+            return Hot(ready, target.notice)
         coding = chosen_coding(accept_encoding.decode("latin-1"))
         is_compressed = target.asked.request.format.is_compressed
         worth_it = is_worth_it(len(ready.body), is_compressed=is_compressed)
@@ -130,7 +137,7 @@ class HotPath:
         size = 0
         for name, value in headers:
             size += len(name) + len(value)
-            if name not in _LOOKED_AT:
+            if name not in self._looked_at:
                 continue
             if name == b"accept" and not accept:
                 accept = value
@@ -148,12 +155,18 @@ class HotPath:
         known = edition.targets.get((path, query, accept))
         if known is not None:
             return known
+        named = unquote_to_bytes(query) if b"%" in query else query
+        if b"cursor" in named or b"snapshot" in named or path.endswith(b"/stream"):
+            # It may be a question to another edition, or one that has many answers.
+            return None
         found, form = find_route(edition.routes, self._formats, path_segments(path))
         form = form or self._negotiated(accept)
         if found is None or form is None:
             return None
         endpoint = found.target.endpoint
-        asked = endpoint.asked(Request(found.parameters, parse_query(query) if query else [], form))
+        asked = endpoint.asked(
+            Request(found.parameters, parse_query(query) if query else [], form, path)
+        )
         target = Target(found.target, asked, found.target.notice.headers(found.parameters))
         if endpoint.keyed is None:
             # What is found by key is as quick again, and asked for with other keys.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import duckdb
 
@@ -23,10 +24,11 @@ class InProcess:
         """Open nothing yet."""
         self._settings = settings
 
-    def open(self, store: Store, ref: Ref) -> InProcessReader:
+    def open(self, store: Store, ref: Ref, *, copies: bool = True) -> InProcessReader:
         """Open what `ref` published. Raises as `Readers.open`."""
         try:
-            return InProcessReader(SnapshotReader.open(store, ref, self._settings))
+            settings = self._settings if copies else replace(self._settings, copy_bytes=0)
+            return InProcessReader(SnapshotReader.open(store, ref, settings))
         except duckdb.Error as exc:
             raise failure_of(exc, has_values=False) from exc
 
@@ -56,10 +58,15 @@ class InProcessReader:
         return bound_fields(self._reader.cursors, sql, parameters)
 
     def query(
-        self, sql: str, parameters: Mapping[str, object], columns: Schema, form: Form
+        self,
+        sql: str,
+        parameters: Mapping[str, object],
+        columns: Schema,
+        form: Form,
+        limit: int = 0,
     ) -> InProcessStream:
         """The rows of a SELECT in a format."""
-        return InProcessStream(self._reader.pieces(sql, parameters, columns, form))
+        return InProcessStream(self._reader.pieces(sql, parameters, columns, form, limit))
 
     def local(self) -> SnapshotReader:
         """The snapshot itself."""
@@ -76,6 +83,11 @@ class InProcessStream:
     def __init__(self, stream: PieceStream) -> None:
         """Use `InProcessReader.query`."""
         self._stream = stream
+
+    @property
+    def more(self) -> bool:
+        """After the last piece: whether the SELECT had a row more than its limit."""
+        return self._stream.more
 
     def next(self) -> Piece:
         """The next piece, and whether it is the last. Raises QueryFailed."""

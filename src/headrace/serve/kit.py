@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 
 from headrace.base.clock import Clock
 from headrace.serve.cache import AnswerCache, Flights, SecondLevel
 from headrace.serve.counting import AccessCounts
+from headrace.serve.cursors import Cursors
 from headrace.serve.formats import Formats, formats
 from headrace.serve.in_process import InProcess
 from headrace.serve.queries import Readers
@@ -26,6 +28,7 @@ class Kit:
     formats: Formats
     counts: AccessCounts
     cache: AnswerCache
+    cursors: Cursors
     flights: Flights = field(default_factory=Flights)
 
     @classmethod
@@ -35,8 +38,13 @@ class Kit:
         settings: ServeSettings,
         counts: AccessCounts | None = None,
         second: SecondLevel | None = None,
+        cursors: Cursors | None = None,
     ) -> Kit:
-        """The kit of a service with these settings; without `counts` no call goes on record."""
+        """The kit of a service with these settings.
+
+        Without `counts` no call goes on record; without `cursors`, those of another process are
+        refused.
+        """
         workers = Workers(
             threads=settings.workers,
             queue=settings.queue,
@@ -52,4 +60,5 @@ class Kit:
             formats(csv_formula_guard=settings.csv_formula_guard),
             counts or AccessCounts(None, "", settings.count_seconds),
             AnswerCache(settings.cache_bytes, second),
+            cursors or Cursors.of(os.urandom(32), ""),
         )

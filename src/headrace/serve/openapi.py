@@ -10,16 +10,27 @@ from fastapi import FastAPI
 
 from headrace.base.tables import Column
 from headrace.base.types import INTEGER_TYPES
+from headrace.serve.batch import PATH as BATCH_PATH
 from headrace.serve.formats import Formats
+from headrace.serve.listing import SNAPSHOT
+from headrace.serve.openapi_paths import (
+    LINK,
+    PROBLEM,
+    batch_operation,
+    listing_parameters,
+    snapshot_parameter,
+    stream_operation,
+    stream_path,
+)
 from headrace.serve.parameters import paging_parameters
 from headrace.serve.scalars import integer_range
+from headrace.serve.settings import DEFAULT_SETTINGS, ServeSettings
 from headrace.store.snapshots import EndpointContract, Manifest, Parameter
 
 Json: TypeAlias = "dict[str, object]"
 
 _STRUCT_FIELD = re.compile(r'\s*("(?:[^"]|"")*"|\S+)\s+(.+)\s*', re.DOTALL)
 _LIST = re.compile(r"(.+)\[[0-9]*\]", re.DOTALL)
-_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _PROBLEM_SCHEMA: Json = {
     "type": "object",
     "description": "RFC 9457.",
@@ -77,7 +88,11 @@ _SCALARS: Mapping[str, Json] = {
 
 
 def openapi(
-    manifest: Manifest, version: str, formats: Formats, user: FastAPI | None = None
+    manifest: Manifest,
+    version: str,
+    formats: Formats,
+    user: FastAPI | None = None,
+    settings: ServeSettings = DEFAULT_SETTINGS,
 ) -> Json:
     """The document for a snapshot: its endpoints, then the user's routers.
 
@@ -86,10 +101,21 @@ def openapi(
         version: of the API: the snapshot's number.
         formats: what an answer may be.
         user: the application with the user's routers.
+        settings: what a request may ask for.
     """
-    paths: dict[str, Json] = {
-        each.path: {"get": _operation(each, formats)} for each in manifest.endpoints
-    }
+    paths: dict[str, Json] = {}
+    for each in manifest.endpoints:
+        parameters = _parameters(each, settings)
+        paths[each.path] = {"get": _operation(each, parameters, formats)}
+        if settings.streams:
+            paths.setdefault(stream_path(each), {"get": stream_operation(each, parameters)})
+    # A path of an endpoint's own goes before the stream of another one.
+    own = {each.path: each for each in manifest.endpoints}
+    for path in own.keys() & {stream_path(each) for each in manifest.endpoints}:
+        parameters = _parameters(own[path], settings)
+        paths[path] = {"get": _operation(own[path], parameters, formats)}
+    if manifest.endpoints:
+        paths[BATCH_PATH] = {"post": batch_operation(settings.batch_calls)}
     schemas: Json = {"Problem": _PROBLEM_SCHEMA}
     if user is not None:
         described = user.openapi()
@@ -105,27 +131,43 @@ def openapi(
     }
 
 
-def _operation(endpoint: EndpointContract, formats: Formats) -> Json:
+def _parameters(endpoint: EndpointContract, settings: ServeSettings) -> list[Json]:
+    """All parameters of an endpoint: its own, and those that serving gives it."""
     parameters = (*endpoint.parameters, *paging_parameters(endpoint))
     named = {each.name: each for each in reversed(parameters)}
+    described = [_parameter(named[each]) for each in reversed(named)]
+    described += listing_parameters(endpoint, type_schema)
+    if settings.snapshots and SNAPSHOT not in named:
+        described.append(snapshot_parameter())
+    return described
+
+
+def _operation(endpoint: EndpointContract, parameters: list[Json], formats: Formats) -> Json:
+    paging: Json = {"Link": LINK} if endpoint.max_limit else {}
     ending: Json = {"deprecated": True} if endpoint.deprecated else {}
-    headers = _HEADERS | {name: _ENDS[name] for name in _ending_headers(endpoint)}
+    headers = _HEADERS | paging | {name: _ENDS[name] for name in _ending_headers(endpoint)}
     return {
         **ending,
         "operationId": endpoint.name,
         "summary": endpoint.name.replace("_", " "),
         "description": endpoint.description,
-        "parameters": [_parameter(named[each]) for each in reversed(named)],
+        "parameters": parameters,
         "responses": {
             "200": {
-                "description": "The rows.",
+                "description": "The rows; with `fields`, only those of each.",
                 "headers": headers,
                 "content": _content(endpoint.columns, formats),
             },
             "304": {"description": "The answer is the one that If-None-Match names."},
-            "406": {"description": "No format of Accept is served.", "content": _PROBLEM},
-            "422": {"description": "Parameters do not fit.", "content": _PROBLEM},
-            "503": {"description": "Not now; see Retry-After.", "content": _PROBLEM},
+            "400": {"description": "The URL cannot be read.", "content": PROBLEM},
+            "403": {"description": "That may not be asked here.", "content": PROBLEM},
+            "406": {"description": "No format of Accept is served.", "content": PROBLEM},
+            "410": {
+                "description": "The cursor's snapshot is not kept any more.",
+                "content": PROBLEM,
+            },
+            "422": {"description": "Parameters do not fit.", "content": PROBLEM},
+            "503": {"description": "Not now; see Retry-After.", "content": PROBLEM},
         },
     }
 

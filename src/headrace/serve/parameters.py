@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias, cast
 from urllib.parse import unquote_to_bytes
 
 from headrace.base.declarations import Value
-from headrace.base.names import listed, near_miss
+from headrace.serve.listing import PLAIN, Listing, ListingReader
 from headrace.serve.problems import ParameterError, Refused, parameter_problem, problem, shown
 from headrace.serve.scalars import Reader, Scalar, Unfit, canonical, reader
 from headrace.store.snapshots import EndpointContract, Parameter
@@ -34,12 +34,33 @@ class Values(NamedTuple):
         bound: name -> value, for every parameter of the contract.
         key: one text for all of them: equal for equal values, and only for those.
         limit, offset: of the answer's rows; limit 0 is all of them.
+        listing: what of the rows is asked for.
+        mark: where the first row is in a keyed copy, if that is known.
     """
 
     bound: Mapping[str, Bound]
     key: str
     limit: int = 0
     offset: int = 0
+    listing: Listing = PLAIN
+    mark: bytes = b""
+
+    @property
+    def has_values(self) -> bool:
+        """Whether anything in the query is what a client has written."""
+        return bool(self.bound) or bool(self.listing.conditions)
+
+    @property
+    def question(self) -> str:
+        """The key without limit and offset: what the pages of one answer have in common."""
+        return (
+            self.key.removesuffix(_key(self.limit) + _key(self.offset)) if self.limit else self.key
+        )
+
+    def from_offset(self, offset: int, mark: bytes = b"") -> Values:
+        """The same question, answered from another row on; `mark` is as above."""
+        key = self.question + _key(self.limit) + _key(offset)
+        return self._replace(offset=offset, key=key, mark=mark)
 
 
 @dataclass(frozen=True)
@@ -105,6 +126,7 @@ class ParameterReader:
     rules: tuple[tuple[str, _Rules], ...]
     known: frozenset[str]
     pages: bool
+    listing: ListingReader
 
     @classmethod
     def of(cls, endpoint: EndpointContract) -> ParameterReader:
@@ -119,6 +141,7 @@ class ParameterReader:
             tuple((each.name, _Rules.of(each)) for each in every),
             frozenset(each.name for each in every if each.place == "query"),
             bool(paging),
+            ListingReader.of(endpoint),
         )
 
     def read(self, path: Mapping[str, str], query: Sequence[tuple[str, str]]) -> Values:
@@ -165,27 +188,33 @@ class ParameterReader:
 
     def _every(self, path: Mapping[str, str], query: Sequence[tuple[str, str]]) -> Values:
         """The values of a request. Raises Refused with everything that is wrong."""
-        errors = list(self._misplaced(query))
+        errors: list[ParameterError] = []
+        listing = self._listing(query, errors)
         texts = self._texts(path, query)
         bound = {name: _read(rules, texts.get(name), errors) for name, rules in self.rules}
         if errors:
             raise Refused(parameter_problem(errors))
-        return self._values(bound, "".join(map(_key, bound.values())))
+        key = "".join(map(_key, bound.values()))
+        return self._values(bound, listing.key + key, listing)
 
-    def _values(self, bound: dict[str, Bound], key: str) -> Values:
+    def _values(self, bound: dict[str, Bound], key: str, listing: Listing = PLAIN) -> Values:
         if not self.pages:
-            return Values(bound, key)
+            return Values(bound, key, listing=listing)
         limit, offset = bound.pop(LIMIT), bound.pop(OFFSET)
         assert isinstance(limit, int)
         assert isinstance(offset, int)
-        return Values(bound, key, limit, offset)
+        return Values(bound, key, limit, offset, listing)
 
-    def _misplaced(self, query: Sequence[tuple[str, str]]) -> Iterator[ParameterError]:
-        for name in dict.fromkeys(name for name, _ in query):
-            if name not in self.known:
-                known = [each for each, _ in self.rules if each in self.known]
-                hint = near_miss(name[:100], known) or f"one of {listed(known)}"
-                yield ParameterError(name[:100], "there is no such parameter here", hint)
+    def _listing(self, query: Sequence[tuple[str, str]], errors: list[ParameterError]) -> Listing:
+        """What is asked for by other names than those of the endpoint's parameters."""
+        others = [pair for pair in query if pair[0] not in self.known]
+        if not others:
+            return PLAIN
+        own = [each for each, _ in self.rules if each in self.known]
+        listing = self.listing.read(others, own, errors)
+        if listing.cursor and any(name == OFFSET for name, _ in query):
+            errors.append(ParameterError(OFFSET, "a cursor is given, too", "one of both"))
+        return listing
 
     def _texts(
         self, path: Mapping[str, str], query: Sequence[tuple[str, str]]

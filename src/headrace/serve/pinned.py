@@ -14,6 +14,7 @@ from headrace.serve.columnar import SnapshotReader
 from headrace.serve.editions import Edition
 from headrace.serve.in_process import InProcessReader
 from headrace.serve.kit import Kit
+from headrace.serve.pins import Pins
 from headrace.store.snapshots import Manifest, Ref, Snapshot
 
 _EPOCH = "1970-01-01T00:00:00.000000Z"
@@ -48,6 +49,10 @@ class _NoLease:
         """Do nothing."""
 
 
+def _no_other(number: int) -> Edition:
+    raise NotFound(f"snapshot {number}: there is only the one in memory")
+
+
 class Pinned:
     """One edition for good, in the place of a `Watcher`."""
 
@@ -74,6 +79,7 @@ class Pinned:
         # Its rows may be replaced: no answer is kept.
         kit = replace(kit, cache=AnswerCache(0))
         self._edition: Edition | None = Edition.prepare(kit, unpublished, reader, _NoLease(), {})
+        self.pins = Pins(_no_other, 1, kit.settings.deadline_seconds, lambda: self.number)
 
     @property
     def number(self) -> int:

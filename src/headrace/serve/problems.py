@@ -14,6 +14,7 @@ import msgspec
 from headrace.serve.answers import Answer
 
 _KIND = "urn:headrace:problem:"
+_INSTANCE = "urn:uuid:"
 _SHOWN_CHARACTERS = 80
 
 
@@ -54,12 +55,13 @@ def problem(
         headers: in addition.
         instance: what the log calls this occurrence; "" when the log says nothing of it.
     """
+    instance = instance or new_instance()
     body: dict[str, object] = {
         "type": _KIND + kind if kind else "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "instance": instance or new_instance(),
+        "instance": instance,
     }
     if listed_errors := list(errors):
         body["errors"] = listed_errors
@@ -69,6 +71,7 @@ def problem(
         {
             "Content-Type": "application/problem+json",
             "Cache-Control": "no-store",
+            "X-Request-Id": instance.removeprefix(_INSTANCE),
             **(headers or {}),
         },
     )
@@ -104,7 +107,7 @@ def internal(instance: str) -> Answer:
 
 def new_instance() -> str:
     """A name for one occurrence of a problem."""
-    return f"urn:uuid:{uuid.uuid4()}"
+    return f"{_INSTANCE}{uuid.uuid4()}"
 
 
 def shown(text: str) -> str:

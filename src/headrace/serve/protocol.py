@@ -112,10 +112,12 @@ class _HotProtocol(HttpToolsProtocol):
         self.headers.extend(headers)
 
     def _write(self, hot: Hot) -> None:
-        status, head, tag, age_seconds, body = hot.ready
+        status, head, tag, age_seconds, body, link = hot.ready
         keep_alive = self.parser.should_keep_alive()
         parts = [_STATUS_LINES[status], *_default_lines(self.server_state), head.lines]
         parts.append(b"etag: %s\r\nx-data-age: %d\r\n" % (tag.encode(), age_seconds))
+        if link:
+            parts.append(b"link: %s\r\n" % link.encode())
         parts.extend(b"%s: %s\r\n" % pair for pair in hot.notice)
         if status not in BODILESS:
             parts.append(b"content-length: %d\r\n" % len(body))

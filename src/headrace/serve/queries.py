@@ -45,6 +45,11 @@ class QueryFailed(Exception):
 class Stream(Protocol):
     """One query. One thread at a time asks for pieces; the rest may come from any other."""
 
+    @property
+    def more(self) -> bool:
+        """After the last piece: whether the SELECT had a row more than its limit."""
+        ...
+
     def next(self) -> Piece:
         """The next piece, and whether it is the last; blocks. Raises QueryFailed."""
         ...
@@ -76,9 +81,17 @@ class Reader(Protocol):
         ...
 
     def query(
-        self, sql: str, parameters: Mapping[str, object], columns: Schema, form: Form
+        self,
+        sql: str,
+        parameters: Mapping[str, object],
+        columns: Schema,
+        form: Form,
+        limit: int = 0,
     ) -> Stream:
-        """The rows of a SELECT in a format; nothing runs before the first piece is asked for."""
+        """The rows of a SELECT in a format; nothing runs before the first piece is asked for.
+
+        With a `limit`, so many rows are given, and the SELECT has one more if there is one.
+        """
         ...
 
     def local(self) -> SnapshotReader:
@@ -93,8 +106,8 @@ class Reader(Protocol):
 class Readers(Protocol):
     """Where snapshots are opened."""
 
-    def open(self, store: Store, ref: Ref) -> Reader:
-        """Open what `ref` published; blocks.
+    def open(self, store: Store, ref: Ref, *, copies: bool = True) -> Reader:
+        """Open what `ref` published, with its small tables in memory, or without; blocks.
 
         Raises:
             CorruptObject: a data file is missing, or of another size than was published.

@@ -20,8 +20,9 @@ from headrace.base.tables import Schema
 from headrace.serve.formats import Form
 from headrace.serve.queries import FailureKind
 
-# Kinds of frames: a request; a piece that others follow, the last one; columns or nothing; why not.
-REQUEST, MORE, LAST, DONE, FAILED = range(5)
+# Kinds of frames: a request; a piece that others follow, the last one; columns or nothing; why not;
+# the last one, where the limit has left rows out.
+REQUEST, MORE, LAST, DONE, FAILED, LAST_OF_MORE = range(6)
 LARGEST_REPLY_BYTES = 1024 * 1024
 
 _HEAD = struct.Struct("<BQ")
@@ -71,6 +72,7 @@ class Query(msgspec.Struct, frozen=True, tag=True):
     parameters: dict[str, object]
     columns: Schema
     form: Form
+    limit: int = 0
 
 
 class More(msgspec.Struct, frozen=True, tag=True):

@@ -32,6 +32,7 @@ from headrace.serve.query_frames import (
     FAILED,
     LARGEST_REPLY_BYTES,
     LAST,
+    LAST_OF_MORE,
     MORE,
     Bind,
     Close,
@@ -154,7 +155,9 @@ class QueryProcess:
     def _query(self, query: Query) -> tuple[int, bytes]:
         cursors = self._snapshots[query.snapshot]
         require_select(query.sql)
-        stream = PieceStream(cursors, query.sql, query.parameters, query.columns, query.form)
+        stream = PieceStream(
+            cursors, query.sql, query.parameters, query.columns, query.form, query.limit
+        )
         self._queries[query.query] = _Open(query.snapshot, InProcessStream(stream))
         return self._more(query.query)
 
@@ -172,7 +175,7 @@ class QueryProcess:
         if query.parts or not query.is_last:
             return MORE, part
         self._close(number)
-        return LAST, part
+        return (LAST_OF_MORE if query.stream.more else LAST), part
 
     def _close(self, number: int) -> None:
         query = self._queries.pop(number, None)

@@ -19,6 +19,7 @@ from headrace.serve.formats import Form
 from headrace.serve.queries import QueryFailed
 from headrace.serve.query_frames import (
     LAST,
+    LAST_OF_MORE,
     Bind,
     Close,
     More,
@@ -52,10 +53,11 @@ class QueryProcesses:
             )
         )
 
-    def open(self, store: Store, ref: Ref) -> ProcessReader:
+    def open(self, store: Store, ref: Ref, *, copies: bool = True) -> ProcessReader:
         """Open what `ref` published in every process. Raises as `Readers.open`."""
         snapshot = store.snapshot(ref)
-        definitions = definitions_of(snapshot, store.data_root, self._settings.copy_bytes)
+        copy_bytes = self._settings.copy_bytes if copies else 0
+        definitions = definitions_of(snapshot, store.data_root, copy_bytes)
         opening = Open(next(self._pool.numbers), definitions, str(store.data_root))
         self._pool.open(opening)
         return ProcessReader(self._pool, opening.snapshot, ref, snapshot, (store, self._settings))
@@ -105,7 +107,12 @@ class ProcessReader:
             return decode_names(child.ask(bind, self._origin[1].deadline_seconds)[1])
 
     def query(
-        self, sql: str, parameters: Mapping[str, object], columns: Schema, form: Form
+        self,
+        sql: str,
+        parameters: Mapping[str, object],
+        columns: Schema,
+        form: Form,
+        limit: int = 0,
     ) -> ProcessStream:
         """The rows of a SELECT in a format."""
         query = Query(
@@ -115,6 +122,7 @@ class ProcessReader:
             parameters=packed(parameters),
             columns=columns,
             form=form,
+            limit=limit,
         )
         return ProcessStream(self._pool, query)
 
@@ -137,6 +145,7 @@ class ProcessStream:
 
     def __init__(self, pool: QueryPool, query: Query) -> None:
         """Use `ProcessReader.query`."""
+        self.more = False
         self._pool = pool
         self._query = query
         self._claim = Claim(query.snapshot, query.query, query.sql)
@@ -155,7 +164,8 @@ class ProcessStream:
             self._is_closing = True
             raise
         else:
-            self._is_ended = kind == LAST
+            self._is_ended = kind in (LAST, LAST_OF_MORE)
+            self.more = kind == LAST_OF_MORE
             return piece, self._is_ended
         finally:
             # What was closed meanwhile may have been opened after that.

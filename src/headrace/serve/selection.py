@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import duckdb
@@ -19,6 +19,28 @@ PIECE_BYTES = 64 * 1024
 LARGEST_PIECE_BYTES = 1024 * 1024
 
 
+class Cut:
+    """How many rows of a SELECT are given; `more` says whether there was another one.
+
+    The SELECT has to give one row more than that.
+    """
+
+    def __init__(self, most_rows: int = 0) -> None:
+        """Give so many rows; 0 is all of them."""
+        self.more = False
+        self._is_cut = most_rows > 0
+        self._left_rows = most_rows
+
+    def taken(self, count: int) -> int:
+        """Of the next `count` rows, how many are given."""
+        if not self._is_cut:
+            return count
+        self.more = count > self._left_rows
+        given = min(count, self._left_rows)
+        self._left_rows -= given
+        return given
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """A SELECT, where it runs, and what it gives.
@@ -29,12 +51,14 @@ class Selection:
         sql: without a semicolon.
         parameters: name -> value; exactly those of `sql`.
         columns: of `sql`, in order.
+        cut: how many of its rows are given.
     """
 
     cursor: duckdb.DuckDBPyConnection
     sql: str
     parameters: Mapping[str, object]
     columns: Schema
+    cut: Cut = field(default_factory=Cut)
 
     def batches(
         self, written: Callable[[Sequence[Field]], Sequence[str]]
@@ -51,8 +75,8 @@ class Selection:
         count = _FIRST_ROWS
         while True:
             rows: list[tuple[bytes, ...]] = self.cursor.fetchmany(count)
-            yield rows
-            if len(rows) < count:
+            yield rows[: self.cut.taken(len(rows))]
+            if len(rows) < count or self.cut.more:
                 return
             row_bytes = max(sum(map(len, row)) for row in rows[::64]) + 1
             count = max(1, min(BATCH_ROWS, LARGEST_PIECE_BYTES // row_bytes))

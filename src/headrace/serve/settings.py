@@ -42,7 +42,15 @@ class ServeSettings:
         connections: of one server process at a time; beyond them, those are closed that have been
             idle or incomplete longest.
         max_url_bytes, max_header_bytes: a longer request is refused with 414 or 431.
-        max_body_bytes: of a request to a user's router; a longer one is refused with 413.
+        max_body_bytes: of a request to a user's router, or of a batch; a longer one is refused with
+            413.
+        cors: origins whose pages may read answers.
+        snapshots: whether a request may name an older snapshot.
+        open_snapshots: older snapshots that are kept open for cursors at the same time.
+        streams: event streams at the same time; one more is refused with 503.
+        keep_alive_seconds: how often a stream that has no news says that it is there.
+        batch_calls: the most calls of one batch.
+        batch_bytes: the most that the answers of one batch may hold together.
         redis: where the address of a Redis is that several processes share their answers by; see
             `second_level`.
         project: its name, part of the key of every answer in a Redis.
@@ -74,6 +82,13 @@ class ServeSettings:
     max_body_bytes: int = 1024 * 1024
     redis: str = ""
     project: str = ""
+    cors: tuple[str, ...] = ()
+    snapshots: bool = False
+    open_snapshots: int = 4
+    streams: int = 100
+    keep_alive_seconds: float = 15.0
+    batch_calls: int = 100
+    batch_bytes: int = 16 * 1024 * 1024
 
 
 DEFAULT_SETTINGS = ServeSettings()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from headrace.base.errors import NotFound
 from headrace.serve.editions import Edition
 from headrace.serve.kit import Kit
+from headrace.serve.pins import Pins
 from headrace.store.leases import LEASE_SECONDS
 from headrace.store.snapshots import Ref
 from headrace.store.store import Store
@@ -58,6 +59,13 @@ class Watcher:
         self._store = store
         self.environment = environment
         self._monotonic = monotonic
+        self.pins = Pins(
+            self._open_older,
+            kit.settings.open_snapshots,
+            kit.settings.deadline_seconds,
+            lambda: self.number,
+            monotonic,
+        )
         self._current: Edition | None = None
         self._retired: list[Edition] = []
         self._renewed_at = monotonic()
@@ -101,6 +109,7 @@ class Watcher:
             which = f"snapshot {number}" if number else "the newest snapshot"
             self._fail(number, f"{which} cannot be opened; the server's log says why", exc)
         self._close_retired()
+        self.pins.close_idle()
 
     def start(self) -> None:
         """Refresh every `poll_seconds` from a thread."""
@@ -117,6 +126,11 @@ class Watcher:
             self._current, self._retired = None, []
         for edition in editions:
             edition.close()
+        self.pins.close()
+
+    def _open_older(self, number: int) -> Edition:
+        ref = self._store.ref(self.environment, number)
+        return Edition.open(self._kit, self._store, ref, older=True)
 
     def _poll(self) -> None:
         while not self._stopping.wait(self._kit.settings.poll_seconds):
@@ -145,7 +159,8 @@ class Watcher:
         if self._monotonic() - self._renewed_at < _RENEW_EVERY_SECONDS:
             return
         self._renewed_at = self._monotonic()
-        for edition in [*self._retired, *([self._current] if self._current else [])]:
+        current = [self._current] if self._current else []
+        for edition in [*self._retired, *current, *self.pins.editions()]:
             self._renew_one(edition)
 
     def _renew_one(self, edition: Edition) -> None:

@@ -20,6 +20,7 @@ from headrace.base.errors import OutcomeUnknown, StoreError
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o444
+SECRET_MODE = 0o600
 
 
 class Disk:
@@ -43,6 +44,10 @@ class Disk:
     def protect(self, path: Path) -> None:
         """Make a file read-only."""
         path.chmod(FILE_MODE)
+
+    def hide(self, path: Path) -> None:
+        """Keep a file from all but its owner."""
+        path.chmod(SECRET_MODE)
 
     def make_folder(self, path: Path) -> None:
         """Create a folder; it may exist."""
@@ -90,13 +95,14 @@ class Writer:
             self.disk.sync(path.parent)
         self._folders.add(path)
 
-    def stage(self, data: bytes) -> Path:
-        """Bytes on disk, under a temporary name."""
+    def stage(self, data: bytes, *, secret: bool = False) -> Path:
+        """Bytes on disk, under a temporary name; `secret` ones are for their owner alone."""
         path = self.temporary()
         with reporting(path):
             self.disk.create(path, data)
             self.disk.sync(path)
-            self.disk.protect(path)
+            protect = self.disk.hide if secret else self.disk.protect
+            protect(path)
         return path
 
     def put(self, path: Path, data: bytes) -> None:
@@ -111,15 +117,17 @@ class Writer:
             self.disk.protect(staged)
         self._move(staged, path)
 
-    def put_if_absent(self, path: Path, data: bytes) -> bool:
+    def put_if_absent(self, path: Path, data: bytes, *, secret: bool = False) -> bool:
         """Put a file in place unless there is one; whether it is ours that is there now.
+
+        A `secret` one is for its owner alone.
 
         Raises:
             StoreError: nothing was put in place.
             OutcomeUnknown: the file may be in place, or may be lost by a power cut.
         """
         self.folder(path.parent)
-        temporary = self.stage(data)
+        temporary = self.stage(data, secret=secret)
         try:
             self.disk.link(temporary, path)
         except FileExistsError:

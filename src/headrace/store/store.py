@@ -6,6 +6,7 @@ may be called from any thread, and by any number of processes on one machine at 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from headrace.store.keyed_folder import (
 from headrace.store.leases import Lease, Leases
 from headrace.store.objects import Objects
 from headrace.store.refs import Refs, conflict, require_environment_name, unknown_environment
+from headrace.store.sealing import seal, unseal
 from headrace.store.snapshots import (
     EndpointContract,
     Ref,
@@ -37,6 +39,8 @@ from headrace.store.snapshots import (
 
 _FOLDERS = ("data", "objects", "refs", "leases", "staging")
 _SNAPSHOTS_CACHED = 8
+_SECRET_NAME = "secret"  # noqa: S105 - a file's name
+_SECRET_BYTES = 32
 _SYSTEM_CLOCK = SystemClock()
 
 
@@ -88,6 +92,19 @@ class Store:
             CorruptObject: the bytes on disk are not the ones that were put.
         """
         return self._objects.get(address)
+
+    def secret(self) -> bytes:
+        """32 random bytes that every process on this store agrees on, made when first asked for.
+
+        Raises:
+            CorruptObject: the file is not what was written.
+            StoreError, OutcomeUnknown: it could not be made.
+        """
+        path = self.root / _SECRET_NAME
+        if not path.exists():
+            made = seal(os.urandom(_SECRET_BYTES).hex().encode())
+            self._writer.put_if_absent(path, made, secret=True)
+        return bytes.fromhex(unseal(path.read_bytes(), path).decode())
 
     # Published snapshots
 

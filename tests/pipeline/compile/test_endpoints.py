@@ -82,6 +82,29 @@ def test_the_recipe_follows_the_rule_of_the_answer_and_not_its_description() -> 
     assert contract("FROM daily WHERE day > $d").recipe != plain.recipe
 
 
+def test_what_is_opened_is_in_the_contract_and_not_in_the_recipe() -> None:
+    plain = contract("FROM daily")
+    opened = contract("FROM daily", filters=(("day", AT),), sort=(("revenue", AT), ("day", AT)))
+    assert (opened.filters, opened.sorts) == (("day",), ("revenue", "day"))
+    assert opened.recipe == plain.recipe
+
+
+def test_only_fields_of_one_value_can_be_opened() -> None:
+    sql = "SELECT day, [revenue] AS list, {'a': day} AS pair FROM daily"
+    found = problems(
+        DAILY,
+        endpoint("e", sql, filters=(("dey", AT), ("list", AT)), sort=(("pair", AT), ("z", AT))),
+    )
+    one = "expected a field of one value: a number, a text, a date, a time, a boolean; leave it out"
+    none = "and the answer has no such field"
+    assert found == [
+        f"endpoints/e.sql:3: `filters` names `dey`, {none}; did you mean `day`?",
+        f"endpoints/e.sql:3: `filters` names `list`, which is DECIMAL(38,2)[]; {one}",
+        f"endpoints/e.sql:3: `sort` names `pair`, which is STRUCT(a DATE); {one}",
+        f"endpoints/e.sql:3: `sort` names `z`, {none}; its fields are `day`, `list`, `pair`",
+    ]
+
+
 def rules(name: str, **rest: object) -> ParameterRules:
     return ParameterRules(name, AT, **rest)  # type: ignore[arg-type] # fields by name
 

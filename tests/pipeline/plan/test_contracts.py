@@ -60,6 +60,17 @@ def test_an_endpoint_that_goes_is_removed() -> None:
     )
 
 
+def test_a_filter_or_sort_that_goes_breaks_and_one_that_comes_does_not() -> None:
+    old = replace(REVENUE, filters=("day", "amount"), sorts=("day",))
+    new = replace(REVENUE, filters=("day",), sorts=("amount",))
+    changes = contract_changes(manifest(old), manifest(new))
+    assert [(each.what, each.detail, each.breaking) for each in changes] == [
+        ("filter", "filter by amount removed", True),
+        ("sort", "sort by day removed", True),
+        ("sort", "sort by amount added", False),
+    ]
+
+
 def test_an_endpoint_of_another_name_at_the_same_path_is_still_there() -> None:
     renamed = replace(REVENUE, name="takings", columns=REVENUE.columns[:1])
     changes = contract_changes(manifest(REVENUE, STORES), manifest(renamed, STORES))

@@ -55,6 +55,14 @@ def test_an_endpoint_needs_no_header(load: Load) -> None:
     assert (endpoint.path, endpoint.limit, endpoint.max_limit) == ("/stores", 1000, 10_000)
 
 
+def test_fields_are_opened_to_filters_and_sorts(load: Load) -> None:
+    text = "/*\nfilters: [day, status]\nsort: day\n*/ SELECT 1"
+    [endpoint] = load({"endpoints/a.sql": text}).endpoints
+    at = Place("endpoints/a.sql", 2, 11)
+    assert endpoint.filters == (("day", at), ("status", Place("endpoints/a.sql", 2, 16)))
+    assert endpoint.sort == (("day", Place("endpoints/a.sql", 3, 7)),)
+
+
 def test_a_small_max_limit_lowers_the_default_limit(load: Load) -> None:
     [endpoint] = load({"endpoints/a.sql": "/* max_limit: 5 */ SELECT 1"}).endpoints
     assert (endpoint.limit, endpoint.max_limit) == (5, 5)
@@ -102,6 +110,10 @@ MISTAKES = [
         "defaults: {a-b: 1}",
         "2:12: 'a-b' cannot name a parameter; expected letters, digits and underscores",
     ),
+    ("path: /batch", f"2:7: `path` is '/batch'; {A_PATH}; headrace answers `/batch` itself"),
+    ("filters: [a, b, a]", "2:17: `a` is named twice; expected each field once"),
+    ("sort: {a: b}", "2:7: `sort` is a mapping; expected a text"),
+    ("sort: [[a]]", "2:8: an entry of `sort` is a list; expected a text"),
     ("limit: 0", "2:8: `limit` is 0; expected a whole number of at least 1"),
     (
         "limit: 20000",

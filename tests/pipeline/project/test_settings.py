@@ -24,25 +24,20 @@ def test_every_setting_is_read(load: Load) -> None:
         '[serve]\nhost = "0.0.0.0"\nport = 80\ndeadline_seconds = 2.5\n'
         'copy_limit = "1.5 GB"\n'
         'redis = "env:REDIS_URL"\nprocesses = 4\n'
+        'cors = ["https://app.example", "http://[::1]:3000"]\nsnapshots = true\nstreams = 5\n'
     )
     assert load({"headrace.toml": text}).settings == Settings(
-        "shop",
-        Path("/srv/shop"),
-        "dev",
-        2,
-        "4GB",
-        3,
-        5,
-        0.5,
-        "0.0.0.0",
-        80,
-        2.5,
-        1_500_000_000,
-        "env:REDIS_URL",
-        4,
+        *("shop", Path("/srv/shop"), "dev", 2, "4GB", 3, 5, 0.5, "0.0.0.0", 80, 2.5, 1_500_000_000),
+        redis="env:REDIS_URL",
+        processes=4,
+        cors=("https://app.example", "http://[::1]:3000"),
+        snapshots=True,
+        streams=5,
     )
 
 
+AN_ORIGIN = "expected an origin such as `https://app.example` or `http://localhost:3000`"
+NO_STAR = "name each origin: `*` would let every page of the web read"
 MISTAKES = [
     (
         "nam = 'x'",
@@ -55,7 +50,8 @@ MISTAKES = [
         "[serve]\n\nprot = 1",
         (
             "4:1: `prot` is not a key here; expected one of `host`, `port`, "
-            "`processes`, `deadline_seconds`, `copy_limit`, `redis`; did you mean `port`?"
+            "`processes`, `deadline_seconds`, `copy_limit`, `redis`, `cors`, `snapshots`, "
+            "`streams`; did you mean `port`?"
         ),
     ),
     (
@@ -94,6 +90,16 @@ MISTAKES = [
         "[serve]\nprocesses = 0",
         "3:1: `processes` is 0; expected a whole number of at least 1 and at most 1024",
     ),
+    (
+        "[serve]\ncors = ['*']",
+        f"3:1: `cors` is '*'; {AN_ORIGIN}; {NO_STAR}",
+    ),
+    ("[serve]\ncors = 'null'", f"3:1: `cors` is 'null'; {AN_ORIGIN}; {NO_STAR}"),
+    (
+        "[serve]\ncors = ['https://app.example/']",
+        f"3:1: `cors` is 'https://app.example/'; {AN_ORIGIN}",
+    ),
+    ("[serve]\nsnapshots = 1", "3:1: `snapshots` is 1; expected `true` or `false`"),
     ("[store]\npath = 2024-01-01", "3:1: `path` is 2024-01-01; expected a text"),
     ("[serve]\nhost = []", "3:1: `host` is a list; expected a text"),
     ("a = ", "2:5: this is not TOML: Invalid value"),

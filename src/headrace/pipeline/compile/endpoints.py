@@ -10,8 +10,8 @@ from headrace.base.declarations import Endpoint, ParameterRules, Value
 from headrace.base.errors import Place, Problem
 from headrace.base.hashing import Part, address
 from headrace.base.names import listed, near_miss
-from headrace.base.tables import Column
-from headrace.base.types import parse_type
+from headrace.base.tables import Column, Schema
+from headrace.base.types import is_single, parse_type
 from headrace.pipeline.compile.access_choices import choose_path
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.checks import Compiled
@@ -61,6 +61,7 @@ def compile_endpoint(
     parameters = tuple(_parameter(endpoint, use.name, answer) for use in query.parameters)
     for parameter in parameters:
         problems.extend(_value_problems(endpoint, parameter))
+    problems.extend(_opened_problems(endpoint, answer.bound.schema))
     choice = choose_path(endpoint, sql, parameters, answer.access)
     if isinstance(choice, Problem):
         problems.append(choice)
@@ -107,6 +108,9 @@ def _contract(
         version=endpoint.version,
         deprecated=endpoint.deprecated,
         sunset=endpoint.sunset,
+        # No part of the recipe: what a client may ask for besides changes no answer there was.
+        filters=tuple(name for name, _ in endpoint.filters),
+        sorts=tuple(name for name, _ in endpoint.sort),
     )
 
 
@@ -180,6 +184,23 @@ def _name_problems(endpoint: Endpoint, query: Query, sql: SqlText) -> Iterator[P
             yield Problem(place, "a parameter without a name", "`$name`")
         if name == "offset" and "limit" not in used:
             yield Problem(place, "`$offset` without `$limit`", fix="use both, or none of them")
+
+
+def _opened_problems(endpoint: Endpoint, schema: Schema) -> Iterator[Problem]:
+    """Fields to filter or sort by that the answer does not have, or that have no order."""
+    types = {column.name: column.type for column in schema}
+    named = [*(("filters", *each) for each in endpoint.filters)]
+    named += [("sort", *each) for each in endpoint.sort]
+    for key, name, place in named:
+        if name not in types:
+            fix = near_miss(name, types) or f"its fields are {listed(types)}"
+            yield Problem(
+                place, f"`{key}` names `{name}`, and the answer has no such field", fix=fix
+            )
+        elif not is_single(types[name]):
+            found = f"`{key}` names `{name}`, which is {types[name]}"
+            expected = "a field of one value: a number, a text, a date, a time, a boolean"
+            yield Problem(place, found, expected, "leave it out")
 
 
 def _known(name: str, used: Mapping[str, NameUse]) -> str:

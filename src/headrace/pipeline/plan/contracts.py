@@ -118,6 +118,8 @@ class _Change:
         yield from self._parameters()
         yield from self._limits()
         yield from self._access_path()
+        yield from self._opened("filter", self.old.filters, self.new.filters)
+        yield from self._opened("sort", self.old.sorts, self.new.sorts)
         yield from self._end()
 
     def _say(
@@ -239,6 +241,17 @@ class _Change:
                 or new.limit < old.limit
                 or new.max_limit < old.max_limit,
             )
+
+    def _opened(
+        self, what: Part, old: Iterable[str], new: Iterable[str]
+    ) -> Iterator[ContractChange]:
+        """Fields that requests may filter or sort by no more, or now."""
+        before, after = set(old), set(new)
+        for name in sorted(before - after):
+            detail = f"{what} by {name} removed"
+            yield self._say(detail, what, name=name, before=name, breaking=True)
+        for name in sorted(after - before):
+            yield self._say(f"{what} by {name} added", what, name=name, after=name)
 
     def _access_path(self) -> Iterator[ContractChange]:
         """Another way to find the rows: the same answer, sooner or later."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from headrace.base.declarations import Endpoint, ParameterRules, Router, Value
 from headrace.base.errors import Place, Problem
 from headrace.base.names import is_name
-from headrace.pipeline.project.documents import Misread, Node, Scalar, describe
+from headrace.pipeline.project.documents import Items, Misread, Node, Scalar, describe
 from headrace.pipeline.project.headers import read_sql
 from headrace.pipeline.project.keys import (
     Fields,
@@ -40,7 +40,7 @@ from headrace.pipeline.project.values import (
 _SEGMENT = re.compile(r"[A-Za-z0-9_~-]+", re.ASCII)
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
 # What the server answers itself.
-RESERVED_PATHS = frozenset({"/openapi", "/livez", "/readyz", "/docs"})
+RESERVED_PATHS = frozenset({"/openapi", "/livez", "/readyz", "/docs", "/batch"})
 DEFAULT_LIMIT = 1000
 DEFAULT_MAX_LIMIT = 10_000
 
@@ -108,6 +108,19 @@ def default_values(node: Node, problems: Problems) -> dict[str, Scalar] | None:
     return found
 
 
+def field_names(node: Node, problems: Problems) -> tuple[tuple[str, Place], ...] | None:
+    """Names of fields, each once, with their places; they are looked for when it is compiled."""
+    items = node.items if isinstance(node, Items) else (node,)
+    found: dict[str, Place] = {}
+    for item in items:
+        name = text(item, problems)
+        if name in found:
+            problems.append(Problem(item.place, f"`{name}` is named twice", "each field once"))
+        elif name is not None:
+            found[name] = item.place
+    return tuple(found.items())
+
+
 def parameter_entries(node: Node, problems: Problems) -> Iterator[tuple[Scalar, Node]]:
     """The entries of a mapping whose keys can name parameters."""
     for key, value in unique_entries(node, problems):
@@ -128,9 +141,11 @@ DESCRIPTION = Key("description", text)
 VERSION = Key("version", whole_number(1, 999))
 DEPRECATED = Key("deprecated", day)
 SUNSET = Key("sunset", day)
+FILTERS = Key("filters", field_names)
+SORT = Key("sort", field_names)
 SERVE = Key("serve", one_of("keyed", "columnar"))
 ENDPOINT_KEYS = (
-    *(PATH, VERSION, DEFAULTS, PARAMS, LIMIT, MAX_LIMIT),
+    *(PATH, VERSION, DEFAULTS, PARAMS, LIMIT, MAX_LIMIT, FILTERS, SORT),
     *(DEPRECATED, SUNSET, ACCESS, SERVE, DESCRIPTION),
 )
 
@@ -169,6 +184,8 @@ def read_endpoint(name: str, file: str, text: str, problems: Problems) -> Endpoi
         deprecated=deprecated,
         sunset=sunset,
         serve=fields.get(SERVE, ""),
+        filters=fields.get(FILTERS, ()),
+        sort=fields.get(SORT, ()),
     )
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from headrace.base.declarations import Settings
 from headrace.base.errors import Place, Problem
-from headrace.base.names import is_environment
-from headrace.pipeline.project.documents import Misread, Node, Scalar, parse_toml
+from headrace.base.names import is_environment, is_origin
+from headrace.pipeline.project.documents import Items, Misread, Node, Scalar, parse_toml
 from headrace.pipeline.project.keys import (
     RETRIES,
     Fields,
     Key,
     Problems,
+    flag,
     nested,
     read_fields,
     report,
@@ -75,6 +76,21 @@ def typed_text(node: Node, problems: Problems) -> str | None:
     return None
 
 
+def origins(node: Node, problems: Problems) -> tuple[str, ...] | None:
+    """Origins of pages, spelt as browsers spell them: each is compared as a whole."""
+    items = node.items if isinstance(node, Items) else (node,)
+    found: list[str] = []
+    for item in items:
+        if isinstance(item, Scalar) and isinstance(item.value, str) and is_origin(item.value):
+            found.append(item.value)
+        else:
+            expected = "an origin such as `https://app.example` or `http://localhost:3000`"
+            fix = "name each origin: `*` would let every page of the web read"
+            is_any = isinstance(item, Scalar) and item.text in ("*", "null")
+            report(problems, item, expected, fix if is_any else "")
+    return tuple(dict.fromkeys(found))
+
+
 def redis_reference(node: Node, problems: Problems) -> str | None:
     """Where the address of a Redis is: in a variable, in a file, or here, without a password."""
     written = node.value.strip() if isinstance(node, Scalar) and isinstance(node.value, str) else ""
@@ -115,7 +131,13 @@ DEADLINE_SECONDS = Key("deadline_seconds", seconds)
 PROCESSES = Key("processes", whole_number(1, 1024))
 COPY_LIMIT = Key("copy_limit", size_bytes)
 REDIS = Key("redis", redis_reference)
-SERVE_KEYS = (HOST, PORT, PROCESSES, DEADLINE_SECONDS, COPY_LIMIT, REDIS)
+CORS = Key("cors", origins)
+SNAPSHOTS = Key("snapshots", flag)
+STREAMS = Key("streams", whole_number(0, 100_000))
+SERVE_KEYS = (
+    *(HOST, PORT, PROCESSES, DEADLINE_SECONDS, COPY_LIMIT, REDIS),
+    *(CORS, SNAPSHOTS, STREAMS),
+)
 
 
 def read_settings(root: Path, text: str, problems: Problems) -> Settings:
@@ -139,6 +161,9 @@ def read_settings(root: Path, text: str, problems: Problems) -> Settings:
         deadline_seconds=serve.get(DEADLINE_SECONDS, 10.0),
         copy_limit_bytes=serve.get(COPY_LIMIT, DEFAULT_COPY_LIMIT_BYTES),
         redis=_absolute(root, serve.get(REDIS, "")),
+        cors=serve.get(CORS, ()),
+        snapshots=serve.get(SNAPSHOTS, False),
+        streams=serve.get(STREAMS, 100),
     )
 
 

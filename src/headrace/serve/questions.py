@@ -1,0 +1,190 @@
+"""Questions to compiled endpoints: takes a request and an edition, finds what answers it, and which
+snapshot it is for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from fastapi import FastAPI
+from starlette.routing import Match
+from starlette.types import Message, Receive, Scope
+
+from headrace.serve.answers import Answer, request_header
+from headrace.serve.asked import Request
+from headrace.serve.batch import PATH as BATCH_PATH
+from headrace.serve.compressing import chosen_coding, coded
+from headrace.serve.editions import Edition, Served
+from headrace.serve.formats import Form
+from headrace.serve.kit import Kit
+from headrace.serve.listing import SNAPSHOT
+from headrace.serve.messages import Sender
+from headrace.serve.parameters import parse_query
+from headrace.serve.pins import Wanted, wanted_snapshot
+from headrace.serve.problems import Refused, not_allowed, not_found, problem
+from headrace.serve.routes import Match as Found
+from headrace.serve.routes import find_route, path_segments
+from headrace.serve.streams import STREAM_ENDING
+
+READS = ("GET", "HEAD", "OPTIONS")
+ALLOWED = ", ".join(READS)
+
+
+class Questions:
+    """Asks the endpoints of editions."""
+
+    def __init__(self, kit: Kit) -> None:
+        """For the editions of a service."""
+        self._formats = kit.formats
+        self._cursors = kit.cursors
+        self._may_name_snapshots = kit.settings.snapshots
+
+    def wanted(self, edition: Edition, scope: Scope) -> Wanted | None:
+        """The snapshot that a request is for; None for whichever is current.
+
+        Raises:
+            Refused: it may not name one, or names none, or two.
+        """
+        query = scope["query_string"]
+        if not any(mark in query for mark in (b"cursor", b"snapshot", b"%")):
+            return None
+        found, _ = self.found(edition, scope)
+        own = own_parameters(found)
+        if found is None and scope["path"] != BATCH_PATH:
+            if is_routed(edition.application, scope):
+                return None
+            own = frozenset() if self._may_name_snapshots else frozenset({SNAPSHOT})
+        pairs = dict(parse_query(query))
+        return wanted_snapshot(pairs, own, self._cursors, allowed=self._may_name_snapshots)
+
+    def is_here(self, wanted: Wanted, edition: Edition, scope: Scope) -> bool:
+        """Whether an edition has what is wanted, be it under another number."""
+        if wanted.number == edition.ref.number:
+            return True
+        found, _ = self.found(edition, scope)
+        return found is not None and found.target.endpoint.pages.content == wanted.content
+
+    def found(self, edition: Edition, scope: Scope) -> tuple[Found[Served] | None, Form | None]:
+        """The endpoint that a path leads to, and the format that its ending asks for."""
+        return find_route(edition.routes, self._formats, path_segments(raw_path(scope)))
+
+    def stream(self, edition: Edition, scope: Scope) -> Found[Served] | None:
+        """The endpoint whose stream a path is; a path of an endpoint's or user's own goes first."""
+        segments = path_segments(raw_path(scope))
+        own = edition.routes.match(segments)
+        is_taken = own is not None and own.target.endpoint.contract.path.endswith(STREAM_ENDING)
+        if segments[-1:] != [STREAM_ENDING[1:]] or is_taken:
+            return None
+        if is_routed(edition.application, scope):
+            return None
+        return edition.routes.match(segments[:-1])
+
+    async def asked(self, edition: Edition, scope: Scope) -> Answer:
+        """The answer to one of several questions of a request.
+
+        Raises:
+            Refused: there is none; the path may be no endpoint's.
+        """
+        sender = Sender(_nowhere)
+        answer = await self.compiled(edition, scope, _stays, sender)
+        if answer is None:
+            raise Refused(not_found())
+        notice = {name.decode(): value.decode("latin-1") for name, value in sender.headers}
+        return replace(answer, headers={**notice, **answer.headers})
+
+    async def compiled(
+        self, edition: Edition, scope: Scope, receive: Receive, sender: Sender
+    ) -> Answer | None:
+        """The answer of a compiled endpoint; None when the request is for none of them.
+
+        Raises:
+            Refused: it cannot be answered, or not now.
+            ClientGone: nobody waits for the answer.
+        """
+        found, form = self.found(edition, scope)
+        if found is None:
+            return None
+        if scope["method"] == "OPTIONS":
+            return Answer(204, headers={"Allow": ALLOWED})
+        if scope["method"] not in READS:
+            if is_routed(edition.application, scope):
+                return None
+            return not_allowed(ALLOWED)
+        sender.headers.extend(found.target.notice.headers(found.parameters))
+        endpoint = found.target.endpoint
+        asked = endpoint.asked(
+            Request(
+                found.parameters,
+                parse_query(scope["query_string"]),
+                form or self._negotiated(scope),
+                raw_path(scope),
+            )
+        )
+        ready = endpoint.ready(asked, request_header(scope, b"if-none-match"))
+        answer = ready.answer() if ready else await endpoint.answer(asked, leaving(receive))
+        # What was refused was raised: this is a 200 or a 304.
+        found.target.calls.total += 1
+        coding = chosen_coding(request_header(scope, b"accept-encoding"))
+        return coded(answer, coding, is_compressed=asked.request.format.is_compressed)
+
+    def _negotiated(self, scope: Scope) -> Form:
+        chosen = self._formats.by_accept(request_header(scope, b"accept"))
+        if chosen is None:
+            offered = ", ".join(each.media_type for each in self._formats.offered)
+            raise Refused(problem(406, f"This path answers as {offered}."))
+        return chosen
+
+
+def raw_path(scope: Scope) -> bytes:
+    """A request's path as it was sent, as far as the server tells."""
+    raw: bytes | None = scope.get("raw_path")
+    return raw or scope["path"].encode("utf-8", "surrogateescape")
+
+
+def is_routed(application: FastAPI | None, scope: Scope) -> bool:
+    """Whether a user's route answers this path by this method."""
+    if application is None:
+        return False
+    return any(route.matches(scope)[0] == Match.FULL for route in application.routes)
+
+
+def own_parameters(found: Found[Served] | None) -> frozenset[str]:
+    """The parameters of an endpoint."""
+    contract = found.target.endpoint.contract if found else None
+    return frozenset(each.name for each in contract.parameters) if contract else frozenset()
+
+
+def asking(scope: Scope, target: bytes, tag: str = "") -> Scope:
+    """A GET of a path with its query, as JSON, in the place of a request."""
+    path, _, query = target.partition(b"?")
+    headers = [(b"accept", b"application/json"), (b"if-none-match", tag.encode("latin-1"))]
+    return {
+        **scope,
+        "method": "GET",
+        "path": path.decode("latin-1"),
+        "raw_path": path,
+        "query_string": query,
+        "headers": headers,
+    }
+
+
+async def _nowhere(_: Message) -> None:
+    """Take a message that nobody is to get."""
+
+
+async def _stays() -> Message:
+    """A client that waits for as long as it takes."""
+    stays: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+    return await stays
+
+
+def leaving(receive: Receive) -> Callable[[], Awaitable[None]]:
+    """A function that returns when the client has left."""
+
+    async def gone() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    return gone
