@@ -42,16 +42,18 @@ class SecondLevel(Protocol):
 class Entry:
     """One answer; without a body it says that the query cannot be computed (`status` 422).
 
-    `more` says that there are further rows beyond its limit.
+    `more` says that there are further rows beyond its limit; `link` is to them, and the number of
+    the snapshot that it is of, once somebody has asked.
     """
 
-    __slots__ = ("asked", "body", "hits", "more", "status")
+    __slots__ = ("asked", "body", "hits", "link", "more", "status")
 
     def __init__(self, body: bytes, asked: Asked, status: int = 200, *, more: bool = False) -> None:
         self.body = body
         self.asked = asked
         self.status = status
         self.more = more
+        self.link: tuple[int, str] = (0, "")
         self.hits = 0
 
     @property

@@ -204,7 +204,7 @@ class CompiledEndpoint:
             return None
         body, more = kept[1:], kept[:1] == _MORE
         self._cache.put(asked.tag, Entry(body, asked, more=more))
-        return self._whole(asked, body, more=more).answer()
+        return self._whole(asked, body, self._link(asked) if more else "").answer()
 
     async def _run(self, asked: Asked, gone: Callable[[], Awaitable[None]]) -> Answer:
         stream = self._stream(asked)
@@ -220,11 +220,12 @@ class CompiledEndpoint:
             raise
         if export is None:
             self._keep(asked, stream, piece)
-            return self._whole(asked, piece, more=stream.more).answer()
+            return self._whole(asked, piece, self._link(asked) if stream.more else "").answer()
         keep = partial(self._keep, asked, stream)
         collected = _Collected(piece, self._cache.largest_bytes, keep)
         # The headers go before the last row is known: the next page may turn out to be empty.
-        first = self._whole(asked, piece, more=bool(asked.values.limit)).answer()
+        link = self._link(asked) if asked.values.limit else ""
+        first = self._whole(asked, piece, link).answer()
         more = partial(export.run, stream.next, stream, gone)
         return replace(first, more=collected.over(more), close=export.close)
 
@@ -240,17 +241,15 @@ class CompiledEndpoint:
     def _from_keys(self, keyed: KeyedRows, asked: Asked) -> Ready:
         values, limit = asked.values, asked.values.limit
         mark: bytes | None = None
-        if values.mark:
-            rows, mark = keyed.page(values.bound, limit, values.mark)
+        if values.mark or (limit and not values.offset):
+            rows, mark = keyed.page(values.bound, limit, values.mark or None)
             more = mark is not None
         else:
             # One row more than is given: whether there is a next page.
             rows = keyed.rows(values.bound, limit + 1 if limit else 0, values.offset)
             more = 0 < limit < len(rows)
-        if more and mark is None and not values.offset:
-            _, mark = keyed.page(values.bound, limit, None)
         body = b"[" + b",".join(rows[:limit] if more else rows) + b"]\n"
-        return self._whole(asked, body, more=more, mark=mark or b"")
+        return self._whole(asked, body, self._link(asked, mark or b"") if more else "")
 
     def _is_keyed(self, asked: Asked) -> bool:
         return (
@@ -268,11 +267,19 @@ class CompiledEndpoint:
     def _known(self, asked: Asked, entry: Entry) -> Ready:
         if entry.status == _UNFIT:
             raise Refused(_unfit())
-        return self._whole(asked, entry.body, more=entry.more)
+        return self._whole(asked, entry.body, self._known_link(asked, entry))
 
-    def _whole(self, asked: Asked, body: bytes, *, more: bool, mark: bytes = b"") -> Ready:
+    def _known_link(self, asked: Asked, entry: Entry) -> str:
+        """The link of an answer that is kept: made once for each snapshot."""
+        if entry.more and entry.link[0] != self.pages.snapshot:
+            entry.link = (self.pages.snapshot, self._link(asked))
+        return entry.link[1]
+
+    def _link(self, asked: Asked, mark: bytes = b"") -> str:
+        return self.pages.link(asked.request, asked.values, mark)
+
+    def _whole(self, asked: Asked, body: bytes, link: str = "") -> Ready:
         head = self._heads[asked.request.format]
-        link = self.pages.link(asked.request, asked.values, mark) if more else ""
         return Ready(200, head, asked.tag, self._age_seconds(), body, link)
 
     def _refusal(self, exc: Exception, asked: Asked) -> Answer:

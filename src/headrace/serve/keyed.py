@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from itertools import islice, takewhile
+from itertools import islice
 from pathlib import Path
 
 from headrace.serve.keyed_groups import GroupReader
 from headrace.serve.keyed_ranges import Span, Values, span_finder
-from headrace.store.keyed_copies import Item, OpenCopy, hold_copy, release_copy
+from headrace.store.keyed_copies import OpenCopy, hold_copy, release_copy
 from headrace.store.ordered_keys import PartEncoder
 from headrace.store.snapshots import EndpointContract
 
@@ -109,12 +109,22 @@ class KeyedReader:
         if self._groups is not None or self._query.offset is not None:
             return self._counted_page(bound, limit, before)
         most, _ = self._window(bound, limit + 1, before)
-        span = self._span(bound) if most >= 0 else None
-        items = [] if span is None else self._items(self._rest(span, key), most)
-        rows = [row for _, row in items[:limit]]
-        if len(items) <= limit:
+        span = self._span(bound) if most > 0 else None
+        if span is None:
+            return self._lone[before:], None
+        rest = self._rest(span, key)
+        rows = self._read(rest, min(limit, most), 0)
+        last = self._cursor.key()
+        if len(rows) < limit or most <= limit or not self._goes_on(rest):
             return (rows or self._lone[before:]), None
-        return rows, _place(before + limit) + items[limit - 1][0]
+        return rows, _place(before + limit) + last
+
+    def _goes_on(self, span: Span) -> bool:
+        """Whether there is a row of a span behind the one that was read last."""
+        start, end = span
+        if self._query.reverse:
+            return self._cursor.prev() and self._cursor.key() >= start
+        return self._cursor.next() and self._cursor.key() < end
 
     def _counted_page(
         self, bound: Values, limit: int, before: int
@@ -183,17 +193,6 @@ class KeyedReader:
             rows.append(row)
         self._fills = len(rows) == limit
         return rows
-
-    def _items(self, span: Span, limit: int) -> list[Item]:
-        """At most so many keys and rows of a span, in the order of the answer."""
-        start, end = span
-        cursor = self._cursor
-        if self._query.reverse:
-            is_found = cursor.prev() if cursor.set_range(end) else cursor.last()
-            items = cursor.iterprev(True, True) if is_found else iter(())
-        else:
-            items = cursor.iternext(True, True) if cursor.set_range(start) else iter(())
-        return list(takewhile(lambda item: start <= item[0] < end, islice(items, limit)))
 
 
 def _skipped(keys: Iterator[bytes], offset: int) -> bool:

@@ -4,6 +4,7 @@ them; takes the cursor of such a link, gives the request that it continues.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,6 +18,7 @@ from headrace.store.snapshots import EndpointContract
 
 # What a path may hold as it is; a client may have sent anything.
 _IN_PATH = "/%:@!$&'()*+,;=~-._"
+_PLAIN = re.compile(rb"[A-Za-z0-9/_.-]*")
 
 
 class Sent(Protocol):
@@ -64,15 +66,18 @@ class Pages:
             values: what it asks for.
             mark: where the next page begins in a keyed copy; b"" without one.
         """
-        continued = read_cursor(self.cursors, values.listing.cursor)
+        given = values.listing.cursor
+        continued = read_cursor(self.cursors, given) if given else None
         # All pages say that they are of the first one's snapshot: a later one of the same content
         # may answer.
         snapshot = continued.snapshot if continued else self.snapshot
         position = values.offset + values.limit
         cursor = Cursor(snapshot, self.content, self._request(values), position, mark)
-        pairs = [pair for pair in sent.query if pair[0] not in (CURSOR, OFFSET)]
-        query = urlencode([*pairs, (CURSOR, self.cursors.seal(cursor))])
-        return f'<{quote(sent.target, safe=_IN_PATH)}?{query}>; rel="next"'
+        # A sealed cursor is made of what a URL may hold as it is.
+        query = f"{CURSOR}={self.cursors.seal(cursor)}"
+        if pairs := [pair for pair in sent.query if pair[0] not in (CURSOR, OFFSET)]:
+            query = f"{urlencode(pairs)}&{query}"
+        return f'<{_spelled(sent.target)}?{query}>; rel="next"'
 
     def continued(self, values: Values) -> Values:
         """A request with a cursor, as what it asks for.
@@ -90,6 +95,13 @@ class Pages:
 
     def _request(self, values: Values) -> bytes:
         return short_address(self.path, values.question)
+
+
+def _spelled(path: bytes) -> str:
+    """A path as it was sent, without what a header could not hold."""
+    if _PLAIN.fullmatch(path):
+        return path.decode()
+    return quote(path, safe=_IN_PATH)
 
 
 def _unfit(found: str) -> Refused:
