@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headrace.base.clock import SetClock
 from headrace.serve import ServeSettings, create_app
 from headrace.serve.answers import Headers
 from headrace.serve.app import Service
@@ -63,7 +65,9 @@ HEADERS = st.lists(
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    shop = Shop(Store.open(tmp_path_factory.mktemp("hot") / "store"))
+    # Its time stands still, so that data has one age.
+    clock = SetClock(datetime(2024, 3, 1, 12, tzinfo=UTC))
+    shop = Shop(Store.open(tmp_path_factory.mktemp("hot") / "store", clock=clock))
     shop.publish_sales(rows=60)
     service = create_app(shop.store, "prod", ServeSettings())
     service.refresh()

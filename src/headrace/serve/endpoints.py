@@ -71,6 +71,16 @@ class Ready(NamedTuple):
         return Answer(self.status, self.body, headers, head=self.head)
 
 
+class _Look(NamedTuple):
+    """What all answers of an endpoint in one form have in common.
+
+    `name` begins what their tags are made of.
+    """
+
+    head: Head
+    name: bytes
+
+
 class CompiledEndpoint:
     """One endpoint over one snapshot."""
 
@@ -100,10 +110,10 @@ class CompiledEndpoint:
         self.pages = Pages.of(contract, self._content, reader.ref.number, kit.cursors)
         self._loaded_at = newest_load(contract, reader.snapshot)
         self._unchanged = Head(self._fixed())
-        self._heads = {form: self._head(form) for form in kit.formats.forms}
-        self._bases = {
-            form: f"{_ENCODING} {self._content} {form!r} ".encode() for form in kit.formats.forms
-        }
+        self._looks = {form: self._look(form) for form in kit.formats.forms}
+        # By far the most answers look so: to be told by one comparison.
+        self._plain = next(form for form in kit.formats.offered if form.is_plain)
+        self._plain_look = self._looks[self._plain]
 
     def warm(self) -> None:
         """Bind the query once: what cannot be answered is found out before anybody asks.
@@ -125,12 +135,15 @@ class CompiledEndpoint:
         Raises:
             Refused: 422, the parameters do not fit.
         """
-        form, query = chosen_form(request.format, request.query, self._parameters.known)
-        request = request._replace(format=form)
+        form, query = request.format, request.query
+        if query:
+            form, query = chosen_form(form, query, self._parameters.known)
+            request = request._replace(format=form)
         values = self._parameters.read(request.path, query)
         if values.listing.cursor:
             values = self.pages.continued(values)
-        named = self._bases[form] + values.key.encode("utf-8", "surrogatepass")
+        look = self._plain_look if form is self._plain else self._looks[form]
+        named = look.name + values.key.encode("utf-8", "surrogatepass")
         digest = blake2b(named, digest_size=16).hexdigest()
         return Asked(self.contract.path, request, values, f'W/"{digest}"')
 
@@ -254,7 +267,7 @@ class CompiledEndpoint:
     def _is_keyed(self, asked: Asked) -> bool:
         return (
             self.keyed is not None
-            and asked.request.format.is_plain
+            and asked.request.format is self._plain
             and asked.values.listing.is_plain
         )
 
@@ -279,8 +292,9 @@ class CompiledEndpoint:
         return self.pages.link(asked.request, asked.values, mark)
 
     def _whole(self, asked: Asked, body: bytes, link: str = "") -> Ready:
-        head = self._heads[asked.request.format]
-        return Ready(200, head, asked.tag, self._age_seconds(), body, link)
+        form = asked.request.format
+        look = self._plain_look if form is self._plain else self._looks[form]
+        return Ready(200, look.head, asked.tag, self._age_seconds(), body, link)
 
     def _refusal(self, exc: Exception, asked: Asked) -> Answer:
         """What to tell the client of a query that failed; the rest goes to the log."""
@@ -318,12 +332,12 @@ class CompiledEndpoint:
             "X-Content-Type-Options": "nosniff",
         }
 
-    def _head(self, form: Form) -> Head:
+    def _look(self, form: Form) -> _Look:
         headers = {"Content-Type": form.content_type, **self._fixed()}
         if form.is_file:
-            name = f"{self.contract.name}.{form.ending}"
-            headers["Content-Disposition"] = f'attachment; filename="{name}"'
-        return Head(headers)
+            file = f"{self.contract.name}.{form.ending}"
+            headers["Content-Disposition"] = f'attachment; filename="{file}"'
+        return _Look(Head(headers), f"{_ENCODING} {self._content} {form!r} ".encode())
 
     def _age_seconds(self) -> int:
         if self._loaded_at is None:
