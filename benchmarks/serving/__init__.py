@@ -1,0 +1,1 @@
+"""The serving figures of docs/benchmarks.md, and the program behind them: `make bench-serve`."""

@@ -1,0 +1,1 @@
+"""Applications that the benchmark serves: each runs in the environment of its peer."""
