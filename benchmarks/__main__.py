@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import sys
 import tempfile
 from pathlib import Path
@@ -13,17 +11,14 @@ from benchmarks.exports import exports
 from benchmarks.heavy import heavy
 from benchmarks.measuring import Figure
 from benchmarks.memory import large_table
+from benchmarks.page import machine, write_figures
 from benchmarks.small import TIMES, demo, growing, many_models, start_up
-
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 
 def table(figures: list[Figure]) -> str:
     """The figures as Markdown, with the machine that they are from."""
-    machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}"
     head = "| workload | CPU s | wall s | peak MB | limit | kept |\n|---|---|---|---|---|---|"
-    return "\n".join([f"Medians of {TIMES} runs; {machine}.", "", head, *map(str, figures)])
+    return "\n".join([f"Medians of {TIMES} runs; {machine()}.", "", head, *map(str, figures)])
 
 
 def main() -> int:
@@ -35,9 +30,7 @@ def main() -> int:
         figures += [*heavy(folder), *many_cells(folder), *large_table(folder), *exports(folder)]
     text = table(figures)
     print(text)
-    page = PAGE.read_text()
-    before, after = page.split(BEGIN)[0], page.split(END)[1]
-    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    write_figures("figures", text)
     return 0 if all(figure.kept for figure in figures) else 1
 
 

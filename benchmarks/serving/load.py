@@ -17,7 +17,7 @@ _PATIENCE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one server was asked in one round: `seconds` is wall time, `busy_seconds` our own CPU."""
+    """What was answered; `seconds` are of wall time, `busy_seconds` of our own CPU."""
 
     answers: int
     size_bytes: int
@@ -97,7 +97,12 @@ class _Connection:
 
 
 def drive(
-    port: int, requests: Sequence[bytes], *, seconds: float, connections: int = 16, status: int = 200
+    port: int,
+    requests: Sequence[bytes],
+    *,
+    seconds: float,
+    connections: int = 16,
+    status: int = 200,
 ) -> Load:
     """Ask over `connections` connections for `seconds`, each as soon as its answer is whole.
 

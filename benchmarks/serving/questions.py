@@ -11,7 +11,7 @@ Shape = Literal["P", "L", "A"]
 SHAPES: tuple[Shape, ...] = ("P", "L", "A")
 FIRST_DAY, DAYS = date(2025, 1, 1), 365
 ORDERS = 5_000_000
-_COUNT = 2_000
+_COUNT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One request: the summary of a customer (P), or of a store its last orders (L) or its months (A).
+    """One request: a customer's summary (P), a store's last orders (L), or its months (A).
 
     `since` and `until` are days, and of shape A only.
     """
@@ -45,7 +45,7 @@ class Question:
 
 
 def questions(shape: Shape, size: Size, count: int = _COUNT) -> list[Question]:
-    """`count` questions with random keys and, for A, between two random days 30 to 365 days apart."""
+    """`count` questions with random keys and, for A, over 30 to 365 random days."""
     chance = random.Random(f"{shape} {size.orders}")
     keys = size.customers if shape == "P" else size.stores
     return [_question(shape, chance.randint(1, keys), chance) for _ in range(count)]

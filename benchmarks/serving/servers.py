@@ -89,6 +89,17 @@ def started(command: Command) -> Iterator[subprocess.Popen[bytes]]:
             process.wait()
 
 
+@contextmanager
+def started_with_pipe(arguments: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """A program on the server's core that is told what to do on its stdin; ends when that does."""
+    with pinned(SERVER_CORE):
+        process = subprocess.Popen(
+            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+    with process:
+        yield process
+
+
 _NOT_PASSED_ON = {"PYTHONDONTWRITEBYTECODE", "PYTHONHOME"}
 
 
@@ -151,9 +162,9 @@ def cpu_seconds(before: Mapping[int, int], after: Mapping[int, int]) -> float:
     return sum(clock - before.get(pid, 0) for pid, clock in after.items()) / 1e9
 
 
-def private_bytes(server: Server) -> int:
-    """Memory that the processes of a server hold each for itself: mapped files do not count."""
-    return sum(_private_bytes(pid) for pid in tree(server.roots))
+def private_bytes_of(processes: Sequence[int]) -> int:
+    """Memory that processes hold each for itself: mapped files do not count."""
+    return sum(_private_bytes(pid) for pid in processes)
 
 
 def _private_bytes(pid: int) -> int:

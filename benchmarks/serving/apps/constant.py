@@ -20,7 +20,7 @@ def _answer(path: str) -> tuple[Message, Message]:
 
 async def app(
     scope: Message,
-    receive: Callable[[], Awaitable[Message]],  # noqa: ARG001: the form of an application
+    _receive: Callable[[], Awaitable[Message]],
     send: Callable[[Message], Awaitable[None]],
 ) -> None:
     """Answer one request."""

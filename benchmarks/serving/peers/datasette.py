@@ -9,12 +9,16 @@ from pathlib import Path
 from benchmarks.serving.data import sqlite_file
 from benchmarks.serving.environments import python_environment
 from benchmarks.serving.load import get
-from benchmarks.serving.peers.peer import Peer, Premises, listening
+from benchmarks.serving.peers.peer import Peer, Premises, listening, uvicorn
 from benchmarks.serving.questions import Question
 from benchmarks.serving.servers import Command, Server, free_port
 
 _TITLE = "Datasette (SQLite)"
 _VERSION = "0.65.5"
+_NEEDS = (
+    *(f"datasette=={_VERSION}", "uvicorn==0.54.0", "uvloop==0.23.0", "httptools==0.9.0"),
+    "setuptools<81",  # it imports pkg_resources, which newer versions no longer have
+)
 _QUERIES = {
     "customer": """\
 SELECT customer_id, orders, items, revenue, first_order, last_order
@@ -30,20 +34,19 @@ GROUP BY 1 ORDER BY 1""",
 
 
 def _install(root: Path) -> tuple[Path, str]:
-    # It imports pkg_resources, which newer versions of setuptools no longer have.
-    needs = (f"datasette=={_VERSION}", "setuptools<81")
-    return python_environment(root, "datasette", needs) / "datasette", _VERSION
+    return python_environment(root, "datasette", _NEEDS) / "python", _VERSION
 
 
 def _start(program: Path, premises: Premises, stack: ExitStack) -> Server:
-    port, settings = free_port(), premises.data / "datasette.json"
+    port = free_port()
     queries = {name: {"sql": sql} for name, sql in _QUERIES.items()}
-    settings.write_text(json.dumps({"databases": {"bench": {"queries": queries}}}))
-    options = ["--immutable", str(sqlite_file(premises.data)), "--metadata", str(settings)]
-    command = [str(program), "serve", *options, "--port", str(port)]
-    return listening(
-        stack, _TITLE, port, Command(command, premises.data, premises.log("datasette"))
-    )
+    environment = {
+        "BENCH_FILE": str(sqlite_file(premises.data)),
+        "BENCH_METADATA": json.dumps({"databases": {"bench": {"queries": queries}}}),
+    }
+    arguments = uvicorn(program, "datasette_app:app", port)
+    command = Command(arguments, premises.data, premises.log("datasette"), environment)
+    return listening(stack, _TITLE, port, command)
 
 
 def _request(question: Question) -> bytes:

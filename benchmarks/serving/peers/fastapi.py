@@ -38,9 +38,7 @@ def _request(question: Question) -> bytes:
         return get(f"/customers/{question.key}")
     if question.shape == "L":
         return get(f"/stores/{question.key}/orders")
-    return get(
-        f"/stores/{question.key}/months?since={question.since}&until={question.until}"
-    )
+    return get(f"/stores/{question.key}/months?since={question.since}&until={question.until}")
 
 
 FASTAPI = Peer("fastapi", _TITLE, 8, _install, _start, _request)

@@ -79,5 +79,7 @@ def listening(
 
 def uvicorn(python: Path, app: str, port: int) -> list[str]:
     """uvicorn's command line, with all that makes it fast."""
-    fast = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
-    return [str(python), "-m", "uvicorn", app, *fast, "--app-dir", str(APPS), "--port", str(port)]
+    fast = ["--loop", "uvloop", "--http", "httptools", "--no-proxy-headers", "--no-server-header"]
+    quiet = ["--no-access-log", "--log-level", "warning"]
+    where = ["--app-dir", str(APPS), "--port", str(port)]
+    return [str(python), "-m", "uvicorn", app, *fast, *quiet, *where]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -49,9 +48,7 @@ def _request(question: Question) -> bytes:
         return get(f"/customers?customer_id=eq.{question.key}")
     if question.shape == "L":
         return get(_LAST_ORDERS.format(question.key))
-    return get(
-        f"/rpc/months?store={question.key}&since={question.since}&until={question.until}"
-    )
+    return get(f"/rpc/months?store={question.key}&since={question.since}&until={question.until}")
 
 
 POSTGREST = Peer("postgrest", _TITLE, 8, _install, _start, _request)

@@ -37,8 +37,9 @@ def _start(program: Path, premises: Premises, stack: ExitStack) -> Server:
         command += ["--table", f"{table}={path},format=parquet,use_memory_table=true"]
     # Its other server takes a fixed port unless it is told.
     command += ["--addr-postgres", f"127.0.0.1:{free_port()}"]
-    log = premises.log("roapi")
-    return listening(stack, _TITLE, port, Command(command, premises.data, log))
+    quiet = {"RUST_LOG": "error"}
+    started = Command(command, premises.data, premises.log("roapi"), quiet)
+    return listening(stack, _TITLE, port, started)
 
 
 def _request(question: Question) -> bytes:

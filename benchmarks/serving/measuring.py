@@ -1,0 +1,195 @@
+"""One run: starts everything with the same rows, has the answers compared, and measures."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.page import machine
+from benchmarks.serving import columnar, exports, ours, postgres, routes
+from benchmarks.serving.answers import fetch, require_equal
+from benchmarks.serving.data import generate
+from benchmarks.serving.environments import NotHere, kept_folder
+from benchmarks.serving.load import get
+from benchmarks.serving.peers import PEERS, Peer, Premises, listening
+from benchmarks.serving.peers.fastapi import FASTAPI
+from benchmarks.serving.peers.peer import uvicorn
+from benchmarks.serving.questions import SHAPES, Question, Shape, Size, questions
+from benchmarks.serving.report import (
+    AS_ASGI,
+    BARE,
+    FRAMEWORK,
+    HIT,
+    OURS,
+    UNCHANGED,
+    Figures,
+)
+from benchmarks.serving.rounds import Line, Name, Rounds, measure
+from benchmarks.serving.servers import Command, DidNotStart, Server, free_port
+
+_COMPARED = 20
+_EXPORTED = 1_000_000
+_HOT = "/statuses/completed"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be measured."""
+
+    size: Size
+    peers: Sequence[Peer]
+    rounds: Rounds
+
+    @property
+    def exported(self) -> int:
+        """How many rows an export has."""
+        return min(_EXPORTED, self.size.orders // 5)
+
+
+@dataclass(slots=True)
+class _Started:
+    """What runs, by its title, and what does not, and why."""
+
+    peers: dict[Peer, Server] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+def measured(plan: Plan) -> tuple[Figures, str]:
+    """The figures, and a paragraph that says what they are from."""
+    root = kept_folder()
+    data = root / f"data-{plan.size.orders}"
+    with ExitStack() as stack:
+        _say("generating the data, installing and starting the peers")
+        generate(data, plan.size)
+        premises = _premises(root, data, plan, stack)
+        started = _start_peers(plan, premises, stack)
+        _say("building headrace's project")
+        built = ours.build(root / f"headrace-{plan.size.orders}", data, plan.exported)
+        plain = ours.serve(built.folder, premises, stack, title=OURS)
+        asgi = ours.serve(built.folder, premises, stack, title=AS_ASGI, protocol="asgi")
+        _compare(plan, started, (plain, asgi))
+        lines = [
+            *_peer_lines(plan, started),
+            *_constant_lines(plan, plain, started, premises, stack),
+            *_our_lines(plan, plain),
+            *_our_lines(plan, asgi),
+        ]
+        _say(f"{plan.rounds.count} rounds of {len(lines)} lines")
+        costs = measure(lines, plan.rounds)
+        _say("columnar queries and exports")
+        turns = max(2, plan.rounds.count // 3)
+        column = columnar.measure(plain, built.folder, turns, plan.rounds.seconds * 2)
+        sent = exports.measure(plain, built.folder, plan.exported, turns)
+        _say("endpoints, few and many")
+        costs |= measure(routes.lines(premises, stack), plan.rounds)
+    figures = Figures(costs, built, column, sent, started.absent, started.versions)
+    return figures, _about(plan)
+
+
+def _say(what: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr)
+
+
+def _about(plan: Plan) -> str:
+    size, rounds = plan.size, plan.rounds
+    return (
+        f"{size.orders:,} orders, {size.customers:,} customers, {size.stores:,} stores; "
+        f"medians of {rounds.count} interleaved rounds of {rounds.seconds:g} s over "
+        f"{rounds.connections} connections; {machine()}."
+    )
+
+
+def _premises(root: Path, data: Path, plan: Plan, stack: ExitStack) -> Premises:
+    if not any(peer.title.endswith("PostgreSQL") for peer in plan.peers):
+        return Premises(root, data)
+    try:
+        return Premises(root, data, stack.enter_context(postgres.running(root, data)))
+    except NotHere as exc:
+        return Premises(root, data, absent=str(exc))
+
+
+def _start_peers(plan: Plan, premises: Premises, stack: ExitStack) -> _Started:
+    started = _Started()
+    for peer in PEERS:
+        if peer not in plan.peers:
+            continue
+        try:
+            program, version = peer.install(premises.root)
+            started.peers[peer] = peer.start(program, premises, stack)
+            started.versions[peer.title] = version
+        except (NotHere, DidNotStart) as exc:
+            started.absent[peer.title] = str(exc)
+    return started
+
+
+def _compare(plan: Plan, started: _Started, own: Sequence[Server]) -> None:
+    """Ask everybody the same: costs of different answers say nothing."""
+    _say("comparing the answers")
+    for shape in SHAPES:
+        for question in questions(shape, plan.size)[:_COMPARED]:
+            answers = {s.title: _body(s, ours.request(question)) for s in own}
+            for peer, server in started.peers.items():
+                answers[peer.title] = _body(server, peer.request(question))
+            require_equal(question, answers)
+
+
+def _body(server: Server, request: bytes) -> bytes:
+    body, answer = fetch(server.port, request)
+    if answer.status != 200:
+        raise RuntimeError(f"{server.title}: {answer.status} to {request!r}: {body!r}")
+    return body
+
+
+def _peer_lines(plan: Plan, started: _Started) -> list[Line]:
+    return [
+        Line(Name(peer.title, shape), server, [peer.request(q) for q in asked])
+        for shape in SHAPES
+        for asked in [questions(shape, plan.size)]
+        for peer, server in started.peers.items()
+    ]
+
+
+def _constant_lines(
+    plan: Plan, own: Server, started: _Started, premises: Premises, stack: ExitStack
+) -> list[Line]:
+    """uvicorn and FastAPI alone, with answers as long as ours usually are."""
+    port = free_port()
+    arguments = uvicorn(Path(sys.executable), "constant:app", port)
+    command = Command(arguments, premises.root, premises.log("uvicorn"))
+    server = listening(stack, BARE, port, command)
+    hot = len(_body(own, get(_HOT)))
+    lengths = {shape: _usual_length(plan, own, shape) for shape in SHAPES} | {HIT: hot}
+    lines = [
+        Line(Name(BARE, what), server, [get(f"/{length}")]) for what, length in lengths.items()
+    ]
+    if FASTAPI in started.peers:
+        request = get(f"/constant/{lengths['P']}")
+        lines.append(Line(Name(FRAMEWORK, "P"), started.peers[FASTAPI], [request]))
+    return lines
+
+
+def _usual_length(plan: Plan, own: Server, shape: Shape) -> int:
+    asked = questions(shape, plan.size)[:_COMPARED]
+    return sorted(len(_body(own, ours.request(q))) for q in asked)[len(asked) // 2]
+
+
+def _our_lines(plan: Plan, server: Server) -> list[Line]:
+    _, answer = fetch(server.port, get(_HOT))
+    tag = answer.headers["ETag"]
+    lines = [
+        Line(Name(server.title, shape), server, _ours(questions(shape, plan.size)))
+        for shape in SHAPES
+    ]
+    lines.append(Line(Name(server.title, HIT), server, [get(_HOT)]))
+    unchanged = [get(_HOT, f"If-None-Match: {tag}")]
+    lines.append(Line(Name(server.title, UNCHANGED), server, unchanged, 304))
+    return lines
+
+
+def _ours(asked: Sequence[Question]) -> list[bytes]:
+    return [ours.request(question) for question in asked]

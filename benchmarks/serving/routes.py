@@ -1,0 +1,48 @@
+"""Many endpoints: two projects that differ in how many they have, asked for the same few."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from contextlib import ExitStack
+
+from benchmarks.measuring import HEADRACE
+from benchmarks.serving import ours
+from benchmarks.serving.load import get
+from benchmarks.serving.peers import Premises
+from benchmarks.serving.rounds import Line, Name
+from benchmarks.workloads import write_files
+
+ROUTE = "a route"
+ROUTE_COUNTS = (10, 1_000)
+_ROWS, _ASKED = 1_000, 10
+_MODEL = f"/*\nkey: id\n*/\nSELECT i AS id, i * 7 % 1000 AS value FROM range({_ROWS}) AS t(i)\n"
+_ENDPOINT = """\
+/*
+path: /things_{0:04d}/{{id}}
+*/
+SELECT id, value + {0} AS value FROM things WHERE id = $id
+"""
+
+
+def lines(premises: Premises, stack: ExitStack) -> list[Line]:
+    """A line for each number of endpoints: ten of them are asked for, in turn."""
+    return [_line(count, premises, stack) for count in ROUTE_COUNTS]
+
+
+def name(count: int) -> Name:
+    """Of the line with so many endpoints."""
+    return Name(f"headrace, {count:,} endpoints", ROUTE)
+
+
+def _line(count: int, premises: Premises, stack: ExitStack) -> Line:
+    project = premises.root / f"routes-{count}"
+    shutil.rmtree(project, ignore_errors=True)
+    files = {"headrace.toml": 'name = "routes"\n', "models/things.sql": _MODEL}
+    files |= {f"endpoints/things_{i:04d}.sql": _ENDPOINT.format(i) for i in range(count)}
+    write_files(project, files)
+    subprocess.run([HEADRACE, "run"], cwd=project, check=True, capture_output=True)
+    server = ours.serve(project, premises, stack, title=name(count).who)
+    asked = range(0, count, count // _ASKED)
+    requests = [get(f"/things_{i:04d}/{i * 31 % _ROWS}") for i in asked]
+    return Line(name(count), server, requests)
