@@ -70,8 +70,8 @@ def measured(plan: Plan) -> tuple[Figures, str]:
         started = _start_peers(plan, premises, stack)
         _say("building headrace's project")
         built = ours.build(root / f"headrace-{plan.size.orders}", data, plan.exported)
-        plain = ours.serve(built.folder, premises, stack, title=OURS)
-        asgi = ours.serve(built.folder, premises, stack, title=AS_ASGI, protocol="asgi")
+        plain = ours.serve(built.folder, premises, stack, OURS)
+        asgi = ours.serve_as_asgi(built.folder, premises, stack, AS_ASGI)
         _compare(plan, started, (plain, asgi))
         lines = [
             *_peer_lines(plan, started),

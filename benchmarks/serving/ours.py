@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from benchmarks.measuring import HEADRACE
 from benchmarks.serving.data import CUSTOMERS, DAILY_REVENUE, parquet
 from benchmarks.serving.load import get
 from benchmarks.serving.peers import Premises, listening
+from benchmarks.serving.peers.peer import uvicorn
 from benchmarks.serving.questions import Question
 from benchmarks.serving.servers import Command, Server, free_port
 from benchmarks.workloads import write_files
@@ -126,21 +128,20 @@ def _timed_run(folder: Path) -> float:
     return time.monotonic() - began
 
 
-def serve(
-    project: Path,
-    premises: Premises,
-    stack: ExitStack,
-    *,
-    title: str = "headrace",
-    protocol: str = "",
-) -> Server:
-    """`headrace serve`; with a `protocol`, from a second folder over the same store."""
-    folder, port = project, free_port()
-    if protocol:
-        folder = project.with_name(f"{project.name}-{protocol}")
-        settings = f'name = "bench"\n[store]\npath = "{project / ".headrace" / "store"}"\n'
-        write_files(folder, {"headrace.toml": f'{settings}[serve]\nprotocol = "{protocol}"\n'})
-    command = Command([HEADRACE, "serve", "--port", str(port)], folder, premises.log(folder.name))
+def serve(project: Path, premises: Premises, stack: ExitStack, title: str) -> Server:
+    """`headrace serve`, as a user starts it."""
+    port = free_port()
+    arguments = [HEADRACE, "serve", "--port", str(port)]
+    command = Command(arguments, project, premises.log(project.name))
+    return listening(stack, title, port, command)
+
+
+def serve_as_asgi(project: Path, premises: Premises, stack: ExitStack, title: str) -> Server:
+    """The ASGI application over the same store, under uvicorn."""
+    port = free_port()
+    arguments = uvicorn(Path(sys.executable), "headrace_asgi:app", port)
+    store = {"BENCH_STORE": str(project / ".headrace" / "store")}
+    command = Command(arguments, project, premises.log(f"{project.name}-asgi"), store)
     return listening(stack, title, port, command)
 
 

@@ -42,7 +42,7 @@ def _line(count: int, premises: Premises, stack: ExitStack) -> Line:
     files |= {f"endpoints/things_{i:04d}.sql": _ENDPOINT.format(i) for i in range(count)}
     write_files(project, files)
     subprocess.run([HEADRACE, "run"], cwd=project, check=True, capture_output=True)
-    server = ours.serve(project, premises, stack, title=name(count).who)
+    server = ours.serve(project, premises, stack, name(count).who)
     asked = range(0, count, count // _ASKED)
     requests = [get(f"/things_{i:04d}/{i * 31 % _ROWS}") for i in asked]
     return Line(name(count), server, requests)
