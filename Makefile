@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO ?= demo-project
 
-.PHONY: help install demo test soak check fix bench clean
+.PHONY: help install demo test soak check fix bench bench-serve clean
 
 help:
 	@echo "make demo    create the demo project, run it and serve it"
@@ -13,7 +13,8 @@ help:
 	@echo "make soak    the locality proof against 50,000 random models, builds against 200 random histories, the API against 5,000 requests, deploys under 50,000"
 	@echo "make check   formatting, lint, types, import order"
 	@echo "make fix     format and repair what can be repaired"
-	@echo "make bench   the figures of docs/benchmarks.md"
+	@echo "make bench   the figures of docs/benchmarks.md on building"
+	@echo "make bench-serve   those on serving, beside other servers of the same rows"
 
 install: $(STAMP)
 
@@ -50,6 +51,9 @@ fix: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+bench-serve: $(STAMP)
+	$(BIN)/python -m benchmarks.serving $(BENCH)
 
 clean:
 	rm -rf $(VENV) $(DEMO) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

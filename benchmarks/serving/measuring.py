@@ -43,6 +43,7 @@ class Plan:
     size: Size
     peers: Sequence[Peer]
     rounds: Rounds
+    endpoints: tuple[int, int] = (10, 1_000)
 
     @property
     def exported(self) -> int:
@@ -86,8 +87,16 @@ def measured(plan: Plan) -> tuple[Figures, str]:
         column = columnar.measure(plain, built.folder, turns, plan.rounds.seconds * 2)
         sent = exports.measure(plain, built.folder, plan.exported, turns)
         _say("endpoints, few and many")
-        costs |= measure(routes.lines(premises, stack), plan.rounds)
-    figures = Figures(costs, built, column, sent, started.absent, started.versions)
+        costs |= measure(routes.lines(plan.endpoints, premises, stack), plan.rounds)
+    figures = Figures(
+        costs=costs,
+        built=built,
+        columnar=column,
+        exports=sent,
+        endpoints=plan.endpoints,
+        absent=started.absent,
+        versions=started.versions,
+    )
     return figures, _about(plan)
 
 

@@ -11,7 +11,6 @@ from benchmarks.serving.ours import Built
 from benchmarks.serving.peers import Peer
 from benchmarks.serving.questions import SHAPES
 from benchmarks.serving.rounds import Cost, Name
-from benchmarks.serving.routes import ROUTE_COUNTS
 from benchmarks.serving.routes import name as route_name
 
 OURS, AS_ASGI = "headrace", "headrace, as an ASGI application"
@@ -30,6 +29,7 @@ class Figures:
     built: Built
     columnar: Columnar
     exports: Sequence[Export]
+    endpoints: tuple[int, int]
     absent: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
 
@@ -101,10 +101,10 @@ def _exports(exports: Sequence[Export]) -> Iterator[Target]:
 
 
 def _routes(figures: Figures) -> Iterator[Target]:
-    few, many = (route_name(count) for count in ROUTE_COUNTS)
+    few, many = (route_name(count) for count in figures.endpoints)
     if many in figures.costs:
         times = _times(figures, many, few)
-        text = f"a request among {ROUTE_COUNTS[1]:,} endpoints costs as among {ROUTE_COUNTS[0]}"
+        text = "a request among {1:,} endpoints costs as among {0}".format(*figures.endpoints)
         yield Target(f"{text} (at most {_NOISE} ×)", f"{times:.2f} ×", times <= _NOISE)
 
 
@@ -144,7 +144,7 @@ def _others(figures: Figures) -> str:
             f"| export, {export.format}: MB, MB/s of CPU time (of wall time), MB of memory |"
             f" {_pace(export.served)}, {grown:.0f} | {_pace(export.alone)} |"
         )
-    for count in ROUTE_COUNTS:
+    for count in figures.endpoints:
         cost = figures.costs.get(route_name(count))
         rows.append(f"| a keyed request among {count:,} endpoints, µs of CPU | {_cell(cost)} | |")
     rows.append(f"| first run: land and build the tables, s | {built.run_seconds:.1f} | |")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from benchmarks.measuring import HEADRACE
@@ -14,7 +15,6 @@ from benchmarks.serving.rounds import Line, Name
 from benchmarks.workloads import write_files
 
 ROUTE = "a route"
-ROUTE_COUNTS = (10, 1_000)
 _ROWS, _ASKED = 1_000, 10
 _MODEL = f"/*\nkey: id\n*/\nSELECT i AS id, i * 7 % 1000 AS value FROM range({_ROWS}) AS t(i)\n"
 _ENDPOINT = """\
@@ -25,9 +25,9 @@ SELECT id, value + {0} AS value FROM things WHERE id = $id
 """
 
 
-def lines(premises: Premises, stack: ExitStack) -> list[Line]:
+def lines(counts: Sequence[int], premises: Premises, stack: ExitStack) -> list[Line]:
     """A line for each number of endpoints: ten of them are asked for, in turn."""
-    return [_line(count, premises, stack) for count in ROUTE_COUNTS]
+    return [_line(count, premises, stack) for count in counts]
 
 
 def name(count: int) -> Name:
