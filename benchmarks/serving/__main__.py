@@ -40,10 +40,11 @@ def main(arguments: Sequence[str]) -> int:
     print(page)
     if not asked.keep_page:
         write_figures("serving", page)
-    return _verdict(wanted)
+    return verdict(wanted)
 
 
-def _verdict(wanted: Sequence[Target]) -> int:
+def verdict(wanted: Sequence[Target]) -> int:
+    """Say what is missed; the exit code."""
     missed = [f"{each.text} (is {each.found})" for each in wanted if not each.kept]
     for each in missed:
         print(f"missed: {each}", file=sys.stderr)

@@ -28,7 +28,7 @@ from benchmarks.serving.servers import (
     tree,
 )
 
-FORMATS = ("arrow", "ndjson", "csv", "parquet")
+FORMATS = ("ndjson", "csv")
 _CHUNK = 1 << 20
 _LOOK_SECONDS = 0.02
 _PATIENCE_SECONDS = 120.0
@@ -125,4 +125,5 @@ def _alone(writer: subprocess.Popen[str], form: str, rows: int, project: Path) -
             size_bytes += got
     writer.stdout.readline()
     seconds = time.perf_counter() - began
+    pipe.unlink()
     return Transfer(size_bytes, seconds, cpu_seconds(before, cpu_clocks(asked)))

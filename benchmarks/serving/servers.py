@@ -7,13 +7,13 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 SERVER_CORE, LOAD_CORE = 0, 1
 _START_SECONDS = 180.0
-_END_SECONDS = 20.0
+_POLITE_SECONDS, _END_SECONDS = 0.3, 20.0
 _PAUSE_SECONDS = 0.05
 
 
@@ -64,7 +64,7 @@ def pinned(core: int) -> Iterator[None]:
 
 @contextmanager
 def started(command: Command) -> Iterator[subprocess.Popen[bytes]]:
-    """A process on the server's core, ended by SIGTERM and, 20 s later, SIGKILL."""
+    """A process on the server's core, until the context ends."""
     user = command.user if command.user and os.geteuid() == 0 else None
     # As it is installed: Python would otherwise compile every module anew in every process.
     outer = {k: v for k, v in os.environ.items() if k not in _NOT_PASSED_ON}
@@ -81,12 +81,18 @@ def started(command: Command) -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield process
     finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """SIGTERM, a second one for who lets others finish first, and SIGKILL after 20 s."""
+    for seconds in (_POLITE_SECONDS, _END_SECONDS):
         process.terminate()
-        try:
-            process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+            return
+    process.kill()
+    process.wait()
 
 
 @contextmanager
