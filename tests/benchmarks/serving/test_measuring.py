@@ -18,6 +18,7 @@ from benchmarks.serving.routes import name as route_name
 _ORDERS = 5_000
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="it needs two cores")
 def test_the_benchmark_measures_all_it_promises(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
