@@ -28,7 +28,7 @@ from benchmarks.serving.servers import (
     tree,
 )
 
-FORMATS = ("ndjson", "csv")
+FORMATS = ("arrow", "ndjson", "csv", "parquet")
 _CHUNK = 1 << 20
 _LOOK_SECONDS = 0.02
 _PATIENCE_SECONDS = 120.0

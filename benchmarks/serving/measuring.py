@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +28,7 @@ from benchmarks.serving.report import (
     UNCHANGED,
     Figures,
 )
-from benchmarks.serving.rounds import Line, Name, Rounds, measure
+from benchmarks.serving.rounds import Cost, Line, Name, Rounds, measure
 from benchmarks.serving.servers import Command, DidNotStart, Server, free_port
 
 _COMPARED = 20
@@ -97,19 +97,21 @@ def measured(plan: Plan) -> tuple[Figures, str]:
         absent=started.absent,
         versions=started.versions,
     )
-    return figures, _about(plan)
+    return figures, _about(plan, costs)
 
 
 def _say(what: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr)
 
 
-def _about(plan: Plan) -> str:
+def _about(plan: Plan, costs: Mapping[Name, Cost]) -> str:
+    busy = min(cost.busy for cost in costs.values())
     size, rounds = plan.size, plan.rounds
     return (
         f"{size.orders:,} orders, {size.customers:,} customers, {size.stores:,} stores; "
         f"medians of {rounds.count} interleaved rounds of {rounds.seconds:g} s over "
-        f"{rounds.connections} connections; {machine()}."
+        f"{rounds.connections} connections, the servers' core busy for {busy:.0%} of the time or more; "
+        f"{machine()}."
     )
 
 
