@@ -110,8 +110,8 @@ def _about(plan: Plan, costs: Mapping[Name, Cost]) -> str:
     return (
         f"{size.orders:,} orders, {size.customers:,} customers, {size.stores:,} stores; "
         f"medians of {rounds.count} interleaved rounds of {rounds.seconds:g} s over "
-        f"{rounds.connections} connections, the servers' core busy for {busy:.0%} of the time or more; "
-        f"{machine()}."
+        f"{rounds.connections} connections, the servers' core busy for {busy:.0%} of the time "
+        f"or more; {machine()}."
     )
 
 
