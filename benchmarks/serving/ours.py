@@ -56,8 +56,7 @@ LIMIT 50
 /*
 path: /stores/{store_id}/months
 */
-SELECT date_trunc('month', day) AS month, CAST(sum(orders) AS BIGINT) AS orders,
-  sum(revenue) AS revenue
+SELECT date_trunc('month', day) AS month, sum(orders) AS orders, sum(revenue) AS revenue
 FROM daily_revenue
 WHERE store_id = $store_id AND day BETWEEN $since AND $until
 GROUP BY 1
@@ -79,6 +78,7 @@ _OTHERS = {
     "by_status": """\
 /*
 path: /statuses/{status}
+params: {status: {enum: [completed, returned]}}
 */
 SELECT status, count(*) AS orders, sum(amount) AS revenue
 FROM orders
