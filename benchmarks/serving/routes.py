@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from benchmarks.measuring import HEADRACE
+from benchmarks.measuring import HEADRACE, run
 from benchmarks.serving import ours
 from benchmarks.serving.load import get
 from benchmarks.serving.peers import Premises
@@ -41,7 +40,7 @@ def _line(count: int, premises: Premises, stack: ExitStack) -> Line:
     files = {"headrace.toml": 'name = "routes"\n', "models/things.sql": _MODEL}
     files |= {f"endpoints/things_{i:04d}.sql": _ENDPOINT.format(i) for i in range(count)}
     write_files(project, files)
-    subprocess.run([HEADRACE, "run"], cwd=project, check=True, capture_output=True)
+    run([HEADRACE, "run"], project)
     server = ours.serve(project, premises, stack, name(count).who)
     asked = range(0, count, count // _ASKED)
     requests = [get(f"/things_{i:04d}/{i * 31 % _ROWS}") for i in asked]
