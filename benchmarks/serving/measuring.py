@@ -33,7 +33,7 @@ from benchmarks.serving.servers import Command, DidNotStart, Server, free_port
 
 _COMPARED = 20
 _EXPORTED = 1_000_000
-_HOT = "/statuses/completed"
+_HOT = "/totals?least=1.00&most=50.00"
 
 
 @dataclass(frozen=True, slots=True)

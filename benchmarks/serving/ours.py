@@ -30,7 +30,6 @@ columns:
   amount: {{type: "decimal(10,2)", min: 0}}
   status: {{type: text, accepted: [completed, returned]}}
 """
-# Of X no copy could hold all answers; the other two say what they are meant to measure.
 _KEYED = {
     "customer": """\
 /*
@@ -73,16 +72,6 @@ FROM orders"""
 _OTHERS = {
     "totals": f"/*\npath: /totals\n*/\n{AGGREGATE}\n",
     "export": f"/*\npath: /export\nmax_limit: {{export}}\n*/\n{EXPORT}\n",
-    "by_status": """\
-/*
-path: /statuses/{status}
-params: {status: {enum: [completed, returned]}}
-*/
-SELECT status, count(*) AS orders, sum(amount) AS revenue
-FROM orders
-WHERE status = $status
-GROUP BY status
-""",
 }
 
 
