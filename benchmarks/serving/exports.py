@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.ipc
+import pyarrow.parquet
+
 from benchmarks.serving import ours
+from benchmarks.serving.answers import fetch
 from benchmarks.serving.columnar import data_files
-from benchmarks.serving.load import get
+from benchmarks.serving.load import UnexpectedAnswer, get
 from benchmarks.serving.peers.peer import APPS
 from benchmarks.serving.servers import (
     LOAD_CORE,
@@ -59,8 +64,14 @@ class Export:
 
 
 def measure(server: Server, project: Path, rows: int, times: int) -> list[Export]:
-    """Each format `times` times, ours and DuckDB's in turn, after once that does not count."""
+    """Each format `times` times, ours and DuckDB's in turn, after once that does not count.
+
+    Raises:
+        UnexpectedAnswer: an export has not as many rows as it was asked for.
+    """
     exports = []
+    for form in FORMATS:
+        _require_rows(server, form, rows)
     with pinned(LOAD_CORE), _writer(project) as writer:
         for form in FORMATS:
             served, alone = [], []
@@ -70,6 +81,22 @@ def measure(server: Server, project: Path, rows: int, times: int) -> list[Export
                 alone.append(_alone(writer, form, count, project))
             exports.append(Export(form, _median(served[1:]), _median(alone[1:])))
     return exports
+
+
+def _require_rows(server: Server, form: str, rows: int) -> None:
+    body, answer = fetch(server.port, get(f"/export.{form}?limit={rows}"))
+    if answer.status != 200:
+        raise UnexpectedAnswer(f"/export.{form}: {answer.status}, {body[:400]!r}")
+    if (found := _COUNTED[form](body)) != rows:
+        raise UnexpectedAnswer(f"/export.{form}: {found:,} rows, expected {rows:,}")
+
+
+_COUNTED: Mapping[str, Callable[[bytes], int]] = {
+    "arrow": lambda body: int(pyarrow.ipc.open_stream(body).read_all().num_rows),
+    "ndjson": lambda body: body.count(b"\n"),
+    "csv": lambda body: body.count(b"\n") - 1,
+    "parquet": lambda body: int(pyarrow.parquet.read_metadata(io.BytesIO(body)).num_rows),
+}
 
 
 def _median(transfers: list[Transfer]) -> Transfer:
@@ -92,7 +119,7 @@ def _served(server: Server, form: str, rows: int) -> Transfer:
         connection.sendall(request)
         while got := connection.recv_into(buffer):
             if not size_bytes and not buffer.startswith(b"HTTP/1.1 200"):
-                raise RuntimeError(f"/export.{form}: {bytes(buffer[:got])!r}")
+                raise UnexpectedAnswer(f"/export.{form}: {bytes(buffer[:got])!r}")
             size_bytes += got
             if (now := time.perf_counter()) - looked > _LOOK_SECONDS:
                 most, looked = max(most, private_bytes_of(processes)), now

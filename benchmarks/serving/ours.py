@@ -70,8 +70,8 @@ EXPORT = """\
 SELECT order_id, customer_id, store_id, ordered_on, items, amount, status
 FROM orders"""
 _OTHERS = {
-    "totals": f"/*\npath: /totals\n*/\n{AGGREGATE}\n",
-    "export": f"/*\npath: /export\nmax_limit: {{export}}\n*/\n{EXPORT}\n",
+    "totals": f"/*\npath: /totals\nserve: columnar\n*/\n{AGGREGATE}\n",
+    "export": f"/*\npath: /export\nserve: columnar\nmax_limit: {{export}}\n*/\n{EXPORT}\n",
 }
 
 
