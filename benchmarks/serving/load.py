@@ -6,10 +6,9 @@ import gc
 import select
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import cycle
 
 _CHUNK = 1 << 18
 _PATIENCE_SECONDS = 30.0
@@ -98,7 +97,7 @@ class _Connection:
 
 def drive(
     port: int,
-    requests: Sequence[bytes],
+    requests: Iterator[bytes],
     *,
     seconds: float,
     connections: int = 16,
@@ -106,12 +105,18 @@ def drive(
 ) -> Load:
     """Ask over `connections` connections for `seconds`, each as soon as its answer is whole.
 
+    Args:
+        port: of a server of this machine.
+        requests: more than can be answered in that time.
+        seconds: how long requests are sent; the last ones are waited for.
+        connections: kept alive; each has one request under way.
+        status: of every answer.
+
     Raises:
         UnexpectedAnswer: an answer has another status than `status`.
         TimeoutError: nothing was answered for 30 s.
     """
-    texts = cycle(requests)
-    links = [_Connection(port, texts, str(status).encode()) for _ in range(connections)]
+    links = [_Connection(port, requests, str(status).encode()) for _ in range(connections)]
     try:
         with _without_collecting():
             return _drive(links, seconds)

@@ -32,6 +32,7 @@ from benchmarks.serving.rounds import Cost, Line, Name, Rounds, measure
 from benchmarks.serving.servers import Command, DidNotStart, Server, free_port
 
 _COMPARED = 20
+_PEER_ASKED = 20_000
 _EXPORTED = 1_000_000
 _HOT = "/totals?least=1.00&most=50.00"
 
@@ -158,7 +159,7 @@ def _body(server: Server, request: bytes) -> bytes:
 
 def _peer_lines(plan: Plan, started: _Started) -> list[Line]:
     return [
-        Line(Name(peer.title, shape), server, [peer.request(q) for q in asked])
+        Line(Name(peer.title, shape), server, [peer.request(q) for q in asked[:_PEER_ASKED]])
         for shape in SHAPES
         for asked in [questions(shape, plan.size)]
         for peer, server in started.peers.items()

@@ -11,7 +11,7 @@ Shape = Literal["P", "L", "A"]
 SHAPES: tuple[Shape, ...] = ("P", "L", "A")
 FIRST_DAY, DAYS = date(2025, 1, 1), 365
 ORDERS = 5_000_000
-_COUNT = 10_000
+_COUNT = 100_000
 
 
 @dataclass(frozen=True, slots=True)

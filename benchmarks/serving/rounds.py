@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import NamedTuple
 
 from benchmarks.serving.load import drive
@@ -56,20 +57,22 @@ class Cost:
 def measure(lines: Sequence[Line], rounds: Rounds) -> dict[Name, Cost]:
     """The median of each line: every round asks all of them, one after the other."""
     found: dict[Name, list[Cost]] = {line.name: [] for line in lines}
+    # A round goes on where the one before it ended: no request comes again before all others.
+    asked = [(line, cycle(line.requests)) for line in lines]
     with pinned(LOAD_CORE):
-        for line in lines:
-            _once(line, rounds)
+        for line, requests in asked:
+            _once(line, requests, rounds)
         for _ in range(rounds.count):
-            for line in lines:
-                found[line.name].append(_once(line, rounds))
+            for line, requests in asked:
+                found[line.name].append(_once(line, requests, rounds))
     return {name: _median(costs) for name, costs in found.items()}
 
 
-def _once(line: Line, rounds: Rounds) -> Cost:
+def _once(line: Line, requests: Iterator[bytes], rounds: Rounds) -> Cost:
     before = cpu_clocks(line.server)
     load = drive(
         line.server.port,
-        line.requests,
+        requests,
         seconds=rounds.seconds,
         connections=rounds.connections,
         status=line.status,

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import cycle, repeat
 
 import pytest
 
@@ -59,7 +60,7 @@ def answering(answer: bytes) -> Iterator[int]:
 def test_every_answer_is_counted() -> None:
     answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
     with answering(answer) as port:
-        load = drive(port, [get("/a"), get("/b")], seconds=0.02, connections=1)
+        load = drive(port, cycle([get("/a"), get("/b")]), seconds=0.02, connections=1)
     assert load.answers > 1
     assert load.size_bytes == load.answers * len(answer)
     assert load.seconds >= 0.02
@@ -70,4 +71,4 @@ def test_another_status_is_not_counted_but_raised() -> None:
         answering(b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n") as port,
         pytest.raises(UnexpectedAnswer, match=r"503 Busy.*expected status 200"),
     ):
-        drive(port, [get("/")], seconds=0.02, connections=1)
+        drive(port, repeat(get("/")), seconds=0.02, connections=1)
