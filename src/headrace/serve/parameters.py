@@ -119,7 +119,7 @@ class _Rules:
         return value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ParameterReader:
     """Reads the parameters of every request to one endpoint; make it by `of`."""
 
@@ -136,7 +136,9 @@ class ParameterReader:
             ValueError: a default, bound or pattern of the contract is no value of its type.
         """
         paging = paging_parameters(endpoint)
-        every = (*endpoint.parameters, *paging)
+        # Those of the path first: what follows them is the same for every request without a query.
+        own = sorted(endpoint.parameters, key=lambda each: each.place != "path")
+        every = (*own, *paging)
         return cls(
             tuple((each.name, _Rules.of(each)) for each in every),
             frozenset(each.name for each in every if each.place == "query"),
@@ -154,17 +156,39 @@ class ParameterReader:
         Raises:
             Refused: 422, with everything that is wrong.
         """
-        texts = {**path, **dict(query)} if query else path
-        if len(texts) == len(path) + len(query):
-            try:
-                return self._plain(texts)
-            except Unfit:
-                # All that is wrong is to be said at once.
-                pass
-        return self._every(path, query)
+        try:
+            return self._plain(path, query) if query else self._of_path(path)
+        except Unfit:
+            # All that is wrong is to be said at once.
+            return self._every(path, query)
 
-    def _plain(self, texts: Mapping[str, str]) -> Values:
+    @cached_property
+    def _usual(self) -> Values | None:
+        """What every request without a query has beside its path; None when it lacks something."""
+        rest = [(name, rules) for name, rules in self.rules if rules.parameter.place != "path"]
+        if any(rules.is_required for _, rules in rest):
+            return None
+        bound = {name: rules.default for name, rules in rest}
+        return self._values(bound, "".join(rules.default_key for _, rules in rest))
+
+    def _of_path(self, path: Mapping[str, str]) -> Values:
+        """The values of a request without a query. Raises Unfit when they do not fit."""
+        usual = self._usual
+        if usual is None:
+            raise Unfit
+        bound = dict(usual.bound)
+        key = ""
+        for name, rules in self.rules[: len(path)]:
+            bound[name] = value = rules.quick(path[name])
+            spelled = value if isinstance(value, str) else canonical(value)
+            key += f"{len(spelled)}:{spelled}"
+        return Values(bound, key + usual.key, usual.limit, usual.offset)
+
+    def _plain(self, path: Mapping[str, str], query: Sequence[tuple[str, str]]) -> Values:
         """The values of known parameters, each given once. Raises Unfit when that is not so."""
+        texts = {**path, **dict(query)}
+        if len(texts) != len(path) + len(query):
+            raise Unfit
         bound: dict[str, Bound] = {}
         key = ""
         known = 0

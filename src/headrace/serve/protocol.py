@@ -114,8 +114,12 @@ class _HotProtocol(HttpToolsProtocol):
     def _write(self, hot: Hot) -> None:
         status, head, tag, age_seconds, body, link = hot.ready
         keep_alive = self.parser.should_keep_alive()
-        parts = [_STATUS_LINES[status], *_default_lines(self.server_state), head.lines]
-        parts.append(b"etag: %s\r\nx-data-age: %d\r\n" % (tag.encode(), age_seconds))
+        parts = [
+            _STATUS_LINES[status],
+            _default_lines(self.server_state),
+            head.lines,
+            b"etag: %s\r\nx-data-age: %d\r\n" % (tag.encode(), age_seconds),
+        ]
         if link:
             parts.append(b"link: %s\r\n" % link.encode())
         parts.extend(b"%s: %s\r\n" % pair for pair in hot.notice)
@@ -151,6 +155,20 @@ class _HotProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def _default_lines(state: ServerState) -> list[bytes]:
-    """uvicorn's own headers: the date, which it renews every second."""
-    return [b"%s: %s\r\n" % pair for pair in state.default_headers]
+def _default_lines(state: ServerState) -> bytes:
+    """uvicorn's own headers: the date, which it renews every second by another list."""
+    if state.default_headers is not _default.headers:
+        _default.headers = state.default_headers
+        _default.lines = b"".join(b"%s: %s\r\n" % pair for pair in state.default_headers)
+    return _default.lines
+
+
+class _Default:
+    """uvicorn's own headers, and the same joined."""
+
+    def __init__(self) -> None:
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.lines = b""
+
+
+_default = _Default()

@@ -95,6 +95,8 @@ def find_route(
     routes: Routes[Target], formats: Formats, segments: Sequence[str]
 ) -> tuple[Match[Target] | None, Form | None]:
     """What a path leads to, and the format that its ending asks for."""
+    if "." not in segments[-1]:
+        return routes.match(segments), None
     stem, form = formats.by_ending(segments[-1])
     if form and (found := routes.match([*segments[:-1], stem])):
         return found, form
@@ -103,7 +105,7 @@ def find_route(
 
 def path_segments(raw_path: bytes) -> list[str]:
     """A path's segments, decoded one by one: `%2F` is part of a value, not a separator."""
-    if b"%" not in raw_path:
-        return decoded(raw_path, plus_is_space=False).removeprefix("/").split("/")
+    if b"%" not in raw_path and raw_path.isascii():
+        return raw_path.decode().removeprefix("/").split("/")
     parts = raw_path.removeprefix(b"/").split(b"/")
     return [decoded(part, plus_is_space=False) for part in parts]
