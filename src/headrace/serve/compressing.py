@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Generator, Iterable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Literal, Protocol, TypeAlias
@@ -16,6 +15,7 @@ from typing import Literal, Protocol, TypeAlias
 import zstandard
 
 from headrace.serve.answers import Answer, Piece
+from headrace.serve.qualities import qualities
 
 Coding: TypeAlias = Literal["identity", "gzip", "zstd"]
 
@@ -37,31 +37,17 @@ def chosen_coding(accept_encoding: str) -> Coding:
     """
     if not accept_encoding:
         return "identity"
-    qualities = dict(map(_quality, accept_encoding.split(",")))
-    rest = qualities.get("*", 0.0)
+    given = qualities(accept_encoding, _ALIASES)
+    rest = given.get("*", 0.0)
     # Without a word about it, the body as it is is fine, but everything that is named is better.
-    liked = {each: qualities.get(each, rest) for each in _PREFERRED}
-    liked["identity"] = qualities.get("identity", rest or _UNSAID)
+    liked = {each: given.get(each, rest) for each in _PREFERRED}
+    liked["identity"] = given.get("identity", rest or _UNSAID)
     chosen = max(_PREFERRED, key=lambda each: liked[each])
     return chosen if liked[chosen] > 0 else "identity"
 
 
 # Less than any quality that a header can have: it has three digits.
 _UNSAID = 0.0001
-
-
-def _quality(text: str) -> tuple[str, float]:
-    coding, *options = (part.strip().lower() for part in text.split(";"))
-    weights = [option[2:] for option in options if option.startswith("q=")]
-    return _ALIASES.get(coding, coding), _weight(weights[0]) if weights else 1.0
-
-
-def _weight(text: str) -> float:
-    try:
-        weight = float(text)
-    except ValueError:
-        return 0.0
-    return weight if 0.0 <= weight <= 1.0 else 0.0
 
 
 def coded(answer: Answer, coding: Coding, *, is_compressed: bool) -> Answer:
@@ -127,15 +113,6 @@ class CodedBodies:
         while self._left_bytes < 0:
             self._left_bytes += len(self._bodies.pop(next(iter(self._bodies))))
         return known
-
-
-def compressed_pieces(pieces: Iterable[bytes], coding: Coding) -> Generator[bytes]:
-    """The pieces of a body in a coding; whatever is in a piece can be read when it is there."""
-    stream = compressor(coding)
-    for piece in pieces:
-        yield stream.piece(piece)
-    if end := stream.piece(b"", last=True):
-        yield end
 
 
 class Compressor(Protocol):

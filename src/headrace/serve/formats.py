@@ -16,6 +16,7 @@ from headrace.base.tables import Schema
 from headrace.engines.json_values import Numbers
 from headrace.serve import text_pieces
 from headrace.serve.problems import ParameterError, Refused, parameter_problem, shown
+from headrace.serve.qualities import qualities
 from headrace.serve.selection import Cut, Selection
 from headrace.serve.workbooks import workbook
 
@@ -239,23 +240,9 @@ class MediaRanges:
     @classmethod
     def parse(cls, accept: str) -> MediaRanges:
         """The ranges of a header; a quality that is none counts as 0. "" accepts everything."""
-        return cls(dict(map(_media_range, accept.split(","))) if accept.strip() else {"*/*": 1.0})
+        return cls(qualities(accept, _ALIASES) if accept.strip() else {"*/*": 1.0})
 
     def quality(self, media_type: str) -> float:
         """How much a media type is liked, by the range that names it most exactly."""
         ranges = (media_type, media_type.partition("/")[0] + "/*", "*/*")
         return next((self.qualities[each] for each in ranges if each in self.qualities), 0.0)
-
-
-def _media_range(text: str) -> tuple[str, float]:
-    pattern, *options = (part.strip().lower() for part in text.split(";"))
-    weights = [option[2:] for option in options if option.startswith("q=")]
-    return _ALIASES.get(pattern, pattern), _weight(weights[0]) if weights else 1.0
-
-
-def _weight(text: str) -> float:
-    try:
-        weight = float(text)
-    except ValueError:
-        return 0.0
-    return weight if 0.0 <= weight <= 1.0 else 0.0
