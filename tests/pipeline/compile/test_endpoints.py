@@ -192,6 +192,15 @@ def test_a_header_that_does_not_fit_its_query_is_told(header: dict[str, object],
     assert problems(DAILY, endpoint("e", sql, **header)) == [text]  # type: ignore[arg-type] # fields by name
 
 
+def test_of_a_query_that_cannot_be_read_nothing_else_is_told() -> None:
+    found = problems(
+        DAILY, endpoint("e", "SELEC day", "/{store_id}", defaults={"since": "2024-01-01"})
+    )
+    assert found == [
+        'endpoints/e.sql:1:1: syntax error at or near "SELEC"; expected one SELECT',
+    ]
+
+
 WRONG_SQL = [
     (
         "FROM daily WHERE day = ?",

@@ -45,7 +45,8 @@ def compile_endpoint(
     query = analysis.query(endpoint.sql)
     tables, unknown = read_tables(query, sql, compiled.names)
     problems = [mistake.problem(sql) for mistake in query.mistakes] + unknown
-    problems += _name_problems(endpoint, query, sql)
+    if query.statement:  # Of a text that cannot be read, nobody knows the parameters.
+        problems += _name_problems(endpoint, query, sql)
     types, wrong_types = _declared_types(endpoint)
     problems += endpoint_problems(query.volatile, sql)
     if problems := [*problems, *wrong_types]:

@@ -86,7 +86,7 @@ class Query:
 
     Attributes:
         canonical: address of the parsed query: the same for every layout, comment and case.
-        statement: the text without its semicolon and what follows that.
+        statement: the text without its semicolon and what follows that; "" when it cannot be read.
         tables: the tables that it reads, each once, in the order of their first use.
         parameters: its `$name` parameters, likewise.
         mistakes: what no query of a project may hold.
