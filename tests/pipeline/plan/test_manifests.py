@@ -53,7 +53,7 @@ def test_an_edit_of_what_a_router_imports_publishes_and_builds_nothing(shop: Sho
     shop.write("lib/prices.py", "def rounded(x): return x\n")
     shop.run()
     shop.write("lib/prices.py", "def rounded(x): return round(x)\n")
-    assert shop.plan().reasons == ("the API's contract changed",)
+    assert shop.plan().reasons == ("the API's contract changed: lib/prices.py",)
     report = shop.run()
     assert (report.outcome, built(report)) == ("published", [])
     [module] = [each for each in shop.published().manifest.modules if each.path == "lib/prices.py"]

@@ -107,5 +107,11 @@ def test_everything_else_that_publishes_is_said(published: Shop) -> None:
     assert plan.reasons == (
         "orders: source file data/orders/2024-02.csv is gone",
         "cities is not in the project any more",
-        "the API's contract changed",
+        "the API's contract changed: revenue",
     )
+
+
+def test_whose_contract_changed_is_said_by_name(published: Shop) -> None:
+    for name in ("a", "b", "c", "d"):
+        published.write(f"endpoints/{name}.sql", "SELECT city FROM cities\n")
+    assert published.plan().reasons == ("the API's contract changed: a, b, c and 1 more",)

@@ -11,9 +11,9 @@ from headrace.base.tables import Version
 from headrace.pipeline.compile.graph import Graph, Relation
 from headrace.pipeline.plan.plans import Cells, SourceFiles
 from headrace.pipeline.plan.versions import volume_results
-from headrace.store.snapshots import Manifest, Snapshot
+from headrace.store.snapshots import EndpointContract, Manifest, PythonModule, Snapshot
 
-# More files than this are counted instead of named.
+# More files or endpoints than this are counted instead of named.
 _FILES_NAMED = 3
 _LOST = "what the store holds of it is damaged or gone"
 
@@ -141,8 +141,25 @@ def publish_reasons(
         f"{name} is not in the project any more" for name in sorted(before.tables.keys() - present)
     )
     if manifest != before.manifest:
-        reasons.append("the API's contract changed")
+        reasons.append(_contract_changed(before.manifest, manifest))
     return tuple(reasons)
+
+
+def _contract_changed(before: Manifest, after: Manifest) -> str:
+    """That it did, and whose: endpoints by their names, Python files by their paths."""
+    old, new = _contracts(before), _contracts(after)
+    names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    more = len(names) - _FILES_NAMED
+    rest = f" and {more} more" if more > 0 else ""
+    said = ", ".join(names[:_FILES_NAMED]) + rest
+    return f"the API's contract changed: {said}" if said else "the API's contract changed"
+
+
+def _contracts(manifest: Manifest) -> dict[str, EndpointContract | PythonModule]:
+    return {
+        **{each.name: each for each in manifest.endpoints},
+        **{each.path: each for each in manifest.modules},
+    }
 
 
 def _reuse_reasons(
