@@ -173,11 +173,6 @@ class PartEncoder:
         return (self.encode_raw(raw), is_equal) if raw >= numbers.low else (None, False)
 
 
-def can_encode(type_name: str) -> bool:
-    """Whether keys of DuckDB type `type_name` have an order in bytes."""
-    return _numbers(type_name) is not None or type_name in _OTHERS
-
-
 def _composed(raw: Encode, convert: Callable[[Any], Raw]) -> Encode:
     return lambda value: raw(convert(value))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,8 +23,6 @@ from headrace.testing.declarations import Row, Rows, UnitTest
 from headrace.testing.deriving import derive
 from headrace.testing.filling import Given, fill
 from headrace.testing.literals import NULL, value_literal
-
-GivenRows = Mapping[str, Sequence[Mapping[str, Cell]]]
 
 
 @dataclass(frozen=True, slots=True)

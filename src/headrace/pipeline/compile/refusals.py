@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from headrace.base.names import is_name
-from headrace.pipeline.compile.pinning import BARE_CLOCK, CLOCK_FUNCTIONS, DICE_FUNCTIONS
+from headrace.pipeline.compile.pinning import CLOCK_FUNCTIONS, DICE_FUNCTIONS
 from headrace.pipeline.compile.queries import Mistake
 from headrace.pipeline.compile.trees import Node, line_and_column, location, walk
 
@@ -30,7 +30,6 @@ SESSION_FUNCTIONS = frozenset(
 _BARE_SESSION = frozenset(
     {"current_user", "session_user", "current_role", "current_catalog", "current_schema", "user"}
 )
-BARE_FUNCTIONS = BARE_CLOCK | _BARE_SESSION
 _SOURCE_FIX = "declare a source for it in sources/ and read that"
 
 
