@@ -11,19 +11,11 @@ from hypothesis import strategies as st
 
 from headrace.base.clock import parse_time
 from headrace.cli import printing
-from headrace.cli.printing import age, cut, duration, size, table, width
+from headrace.cli.printing import age, cut, duration, table, width
 
 
 def test_the_examples_of_the_module_hold() -> None:
     assert doctest.testmod(printing).failed == 0
-
-
-@pytest.mark.parametrize(
-    ("size_bytes", "text"),
-    [(999, "999 B"), (999_949, "999.9 kB"), (999_950, "1.0 MB"), (10**18, "1000.0 PB")],
-)
-def test_sizes_never_show_a_thousand_of_a_unit(size_bytes: int, text: str) -> None:
-    assert size(size_bytes) == text
 
 
 @pytest.mark.parametrize(

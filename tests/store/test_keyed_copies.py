@@ -78,7 +78,7 @@ def test_a_copy_does_not_grow_beyond_its_limit(tmp_path: Path) -> None:
     path = tmp_path / "copy"
     with writing(path, 2_000_000) as writer, pytest.raises(TooLarge) as refused:
         writer.append_rows((key(number), b"x" * 100) for number in range(100_000))
-    assert str(refused.value) == "larger than 2 MB, the `copy_limit`"
+    assert str(refused.value) == "larger than 2.0 MB, the `copy_limit`"
     assert path.stat().st_size <= 2_000_000
 
 

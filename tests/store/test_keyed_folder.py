@@ -46,7 +46,7 @@ def test_a_copy_of_another_size_or_without_its_record_is_none(tmp_path: Path) ->
 
 def test_a_refusal_is_found_until_there_is_a_copy(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "store", disk=QuickDisk())
-    refusal = Refusal("larger than 1 MB, the `copy_limit`", 1_000_000)
+    refusal = Refusal("larger than 1.0 MB, the `copy_limit`", 1_000_000)
     store.keyed.refuse(NAME, refusal)
     assert store.keyed.find(NAME) == refusal
     copy = _keep(store)

@@ -14,6 +14,7 @@ import click
 
 from headrace.base.errors import UsageError
 from headrace.base.names import listed, near_miss
+from headrace.base.sizes import size
 from headrace.benching.client import Address
 from headrace.benching.drawing import Drawn, draw
 from headrace.benching.measuring import Figures, Load, Measured, measure
@@ -31,7 +32,6 @@ from headrace.cli.printing import (
     faint,
     heading,
     print_json,
-    size,
     table,
     warned,
 )

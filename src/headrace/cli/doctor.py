@@ -17,11 +17,12 @@ import click
 
 from headrace.base.errors import HeadraceError, ProjectError
 from headrace.base.hashing import hash_file
+from headrace.base.sizes import size
 from headrace.base.tables import DataFile
 from headrace.cli.gc import spread
 from headrace.cli.opening import Opened, open_project
 from headrace.cli.options import json_option, project_option
-from headrace.cli.printing import bad, counted, good, print_json, size, warned
+from headrace.cli.printing import bad, counted, good, print_json, warned
 from headrace.pipeline.plan.compaction import compactions
 from headrace.pipeline.project.loading import load_project
 from headrace.store.snapshots import Ref

@@ -11,6 +11,7 @@ import click
 
 from headrace.base.errors import NotFound
 from headrace.base.names import listed, near_miss
+from headrace.base.sizes import size
 from headrace.cli.opening import Published, open_project
 from headrace.cli.options import environment_option, json_option, project_option
 from headrace.cli.printing import (
@@ -21,7 +22,6 @@ from headrace.cli.printing import (
     faint,
     heading,
     print_json,
-    size,
     table,
     warned,
 )

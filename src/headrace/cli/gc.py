@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headrace.base.sizes import size
 from headrace.cli.opening import Opened, open_project
 from headrace.cli.options import json_option, project_option
-from headrace.cli.printing import counted, print_json, size
+from headrace.cli.printing import counted, print_json
 from headrace.pipeline.plan.compaction import Compaction, compactions
 from headrace.store.garbage import Collected
 

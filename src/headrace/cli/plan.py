@@ -11,6 +11,7 @@ import click
 from headrace.base.changes import ContractChange
 from headrace.base.errors import BreakingChanges
 from headrace.base.partitions import spelled
+from headrace.base.sizes import size
 from headrace.cli.changes import contract_lines, print_section
 from headrace.cli.findings import result_line
 from headrace.cli.options import (
@@ -20,7 +21,7 @@ from headrace.cli.options import (
     project_option,
     selection_options,
 )
-from headrace.cli.printing import bad, counted, faint, good, print_json, size, table
+from headrace.cli.printing import bad, counted, faint, good, print_json, table
 from headrace.pipeline.plan.plans import Plan, PlannedStep, Selection
 from headrace.pipeline.plan.reviewing import needless, refused
 from headrace.pipeline.project.loading import find_root

@@ -15,7 +15,6 @@ from headrace.base.clock import parse_time
 Align: TypeAlias = Literal["left", "right"]
 
 _GAP = "  "
-_SIZE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _AGE_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 # U+2026: what is cut ends in it, so that nobody takes the rest for the whole.
 _CUT = "…"
@@ -37,19 +36,6 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     ('1 row', '1,200 rows', '2 queries')
     """
     return f"{count(number)} {noun if number == 1 else plural or noun + 's'}"
-
-
-def size(size_bytes: float) -> str:
-    """Bytes in powers of 1,000.
-
-    >>> size(0), size(999), size(1500), size(2_340_000_000)
-    ('0 B', '999 B', '1.5 kB', '2.3 GB')
-    """
-    power = 0
-    while size_bytes >= 999.95 and power < len(_SIZE_UNITS) - 1:
-        size_bytes /= 1000
-        power += 1
-    return f"{size_bytes:.1f} {_SIZE_UNITS[power]}" if power else f"{size_bytes:.0f} B"
 
 
 def duration(seconds: float) -> str:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headrace.base.sizes import size
 from headrace.cli.findings import check_line, indented
-from headrace.cli.printing import bad, count, counted, cut, duration, good, size, warned, width
+from headrace.cli.printing import bad, count, counted, cut, duration, good, warned, width
 from headrace.observe.events import (
     CheckFinished,
     CopyFinished,

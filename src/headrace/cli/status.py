@@ -15,6 +15,7 @@ from headrace.base.changes import CALLS_DAYS
 from headrace.base.clock import parse_time
 from headrace.base.errors import UsageError
 from headrace.base.names import listed, near_miss
+from headrace.base.sizes import size
 from headrace.base.tables import ALL_SUFFIX, LANDED_SUFFIX, QUARANTINE_SUFFIX, Version
 from headrace.cli.findings import check_line, indented, result_line, sample_table
 from headrace.cli.opening import Opened, Published, open_project
@@ -29,7 +30,6 @@ from headrace.cli.printing import (
     heading,
     moment,
     print_json,
-    size,
     table,
 )
 from headrace.pipeline.plan.contracts import route

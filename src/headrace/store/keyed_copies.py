@@ -23,6 +23,7 @@ import lmdb
 import msgspec
 
 from headrace.base.errors import CorruptObject, StoreError
+from headrace.base.sizes import size
 from headrace.store.keyed_folder import FORMAT
 
 Item: TypeAlias = "tuple[bytes, bytes]"
@@ -349,7 +350,7 @@ def _unreadable(path: Path, why: str) -> str:
 
 def too_large(limit_bytes: int) -> str:
     """Why a copy that exceeds its limit is refused."""
-    return f"larger than {limit_bytes / 1e6:,.4g} MB, the `copy_limit`"
+    return f"larger than {size(limit_bytes)}, the `copy_limit`"
 
 
 @contextmanager

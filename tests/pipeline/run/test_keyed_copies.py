@@ -133,7 +133,7 @@ def test_a_copy_that_outgrows_the_limit_is_refused(shelf: Shelf) -> None:
     shelf.build(after, before, limit_bytes=2_000_000, largest_change=ALWAYS)
     assert [event.outcome for event in shelf.events] == ["built", "refused"]
     shelf.build(snapshot_of(shelf, shelf.version("sales", rows_sql(1, 10))), limit_bytes=1000)
-    assert shelf.events[-1].message == "larger than 0.001 MB, the `copy_limit`"
+    assert shelf.events[-1].message == "larger than 1.0 kB, the `copy_limit`"
 
 
 def test_a_group_of_many_parts_is_added_up_as_one(shelf: Shelf) -> None:
