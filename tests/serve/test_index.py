@@ -48,6 +48,18 @@ def test_a_browser_gets_a_page_without_anything_foreign(shop: Shop, serve: Serve
     assert "http://" not in response.text.replace("http://test", "")
 
 
+def test_a_browser_sees_when_it_was_published_and_what_may_be_asked(
+    shop: Shop, serve: Serve
+) -> None:
+    opened = replace(ALL_SALES, filters=("store_id", "day"), sorts=("day",))
+    ref = shop.publish(opened, tables=(shop.table("sales", SALES.format(rows=1)),))
+    text = serve().get("/", BROWSER).text
+    assert f"published {ref.at[:10]} {ref.at[11:19]} UTC." in text
+    assert "filter by <code>store_id</code>, <code>day</code>; sort by <code>day</code>" in text
+    assert '<a href="/sales.csv">csv</a>' in text
+    assert serve().get("/sales.csv").status_code == 200
+
+
 def test_stored_text_cannot_become_markup(shop: Shop, serve: Serve) -> None:
     evil = replace(ALL_SALES, description="<img src=x onerror=alert(1)>")
     shop.publish(evil, tables=(shop.table("sales", SALES.format(rows=1)),))

@@ -8,11 +8,12 @@ from __future__ import annotations
 import base64
 import hashlib
 from html import escape
+from typing import get_args
 
 import msgspec
 
 from headrace.serve.answers import Answer
-from headrace.serve.formats import MediaRanges
+from headrace.serve.formats import Ending, MediaRanges
 from headrace.serve.parameters import paging_parameters
 from headrace.store.snapshots import EndpointContract, Manifest, Parameter, Ref
 
@@ -79,7 +80,7 @@ def _page(ref: Ref, manifest: Manifest) -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_STYLE}</style></head><body><h1>{title}</h1>"
-        f"<p><small>Snapshot {ref.number}, published {escape(ref.at)}. "
+        f"<p><small>Snapshot {ref.number}, published {escape(_moment(ref.at))} UTC. "
         '<a href="/openapi.json">openapi.json</a>, <a href="/readyz">readyz</a></small></p>'
         f"{body}</body></html>\n"
     )
@@ -96,10 +97,36 @@ def _section(endpoint: EndpointContract) -> str:
         f"<code>{escape(column.name)}</code> <small>{escape(column.type)}</small>"
         for column in endpoint.columns
     )
+    said = _described(endpoint.description)
     return (
-        f"<h2>{heading}</h2><p>{escape(endpoint.description)}</p>{_end(endpoint)}"
-        f"<table>{rows}</table><p>{fields}</p>"
+        f"<h2>{heading}</h2>{said}{_end(endpoint)}<table>{rows}</table>"
+        f"<p>{fields}</p>{_opened(endpoint)}{_saved(path) if needs_nothing else ''}"
     )
+
+
+def _described(description: str) -> str:
+    return f"<p>{escape(description)}</p>" if description else ""
+
+
+def _opened(endpoint: EndpointContract) -> str:
+    """What requests may choose rows by, and order them by; "" for neither."""
+    said = [
+        f"{verb} by {', '.join(f'<code>{escape(name)}</code>' for name in names)}"
+        for verb, names in (("filter", endpoint.filters), ("sort", endpoint.sorts))
+        if names
+    ]
+    return f"<p><small>{'; '.join(said)}</small></p>" if said else ""
+
+
+def _saved(path: str) -> str:
+    """Links to the answer in each format."""
+    links = ", ".join(f'<a href="{path}.{ending}">{ending}</a>' for ending in get_args(Ending))
+    return f"<p><small>{links}</small></p>"
+
+
+def _moment(at: str) -> str:
+    """An ISO 8601 time to the second, for people."""
+    return at[:19].replace("T", " ")
 
 
 def _end(endpoint: EndpointContract) -> str:
