@@ -49,6 +49,20 @@ def test_nothing_to_do_is_said(built: Path) -> None:
     )
 
 
+def test_a_copy_that_is_missing_is_said_until_a_run_has_made_it(built: Path) -> None:
+    [copy] = (built / ".headrace" / "store" / "keyed").glob("*.lmdb")
+    copy.unlink()
+    assert call("plan", "-C", str(built)).stdout == (
+        "Nothing to do: everything is built and published (snapshot 1)\n"
+        "But `store_revenue` waits for its keyed copy: `headrace run` makes it.\n"
+    )
+    assert json.loads(call("plan", "-C", str(built), "--json").stdout)["copies"] == [
+        "store_revenue"
+    ]
+    call("run", "-C", str(built))
+    assert json.loads(call("plan", "-C", str(built), "--json").stdout)["copies"] == []
+
+
 @pytest.mark.parametrize("command", ["plan", "run"])
 def test_nothing_to_do_is_found_without_an_engine(command: str, built: Path) -> None:
     assert loaded_by([command, "-C", str(built)]) & ENGINES == set()

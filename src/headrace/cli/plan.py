@@ -10,6 +10,7 @@ import click
 
 from headrace.base.changes import ContractChange
 from headrace.base.errors import BreakingChanges
+from headrace.base.names import listed
 from headrace.base.partitions import spelled
 from headrace.base.sizes import size
 from headrace.cli.changes import contract_lines, print_section
@@ -25,7 +26,7 @@ from headrace.cli.printing import bad, counted, faint, good, print_json, table
 from headrace.pipeline.plan.plans import Plan, PlannedStep, Selection
 from headrace.pipeline.plan.reviewing import needless, refused
 from headrace.pipeline.project.loading import find_root
-from headrace.pipeline.workspace import open_workspace, plan_workspace
+from headrace.pipeline.workspace import Workspace, open_workspace, plan_workspace
 
 REFUSED = BreakingChanges.exit_code
 
@@ -56,15 +57,33 @@ def command(
     made = plan_workspace(workspace, name, Selection(only, start, end))
     note_needless(made, accepted)
     left = refused(made.changes, accepted)
+    copies = _missing_copies(workspace, made)
     if as_json:
-        print_json(plan_json(made, accepted))
+        print_json(plan_json(made, accepted) | {"copies": copies})
     elif is_done(made):
         click.echo(nothing_to_do(made.parent.number if made.parent else 0))
+        if copies:
+            click.echo(_waiting_for_copies(copies))
         print_stale(made)
     else:
         print_plan(made, left)
     if left:
         ctx.exit(REFUSED)
+
+
+def _missing_copies(workspace: Workspace, plan: Plan) -> list[str]:
+    """The endpoints whose keyed copy a run would make although it has nothing else to do."""
+    if not is_done(plan):
+        return []  # Which copies there are then, the built tables will tell.
+    limit_bytes = workspace.project.settings.copy_limit_bytes
+    missing = workspace.store.keyed.missing(plan.before, limit_bytes)
+    return sorted({contract.name for copy in missing for contract in copy.contracts})
+
+
+def _waiting_for_copies(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return f"But {listed(names)} waits for its keyed copy: `headrace run` makes it."
+    return f"But {listed(names)} wait for their keyed copies: `headrace run` makes them."
 
 
 def note_needless(plan: Plan, accepted: Iterable[str]) -> None:
