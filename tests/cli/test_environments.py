@@ -40,7 +40,7 @@ def test_nothing_published_is_told(shop: Shop) -> None:
     result = shop.call("environments")
     assert result.exit_code == 2
     assert result.stderr == (
-        "error: prod: nothing is published in this environment; expected one of none;"
+        "error: prod: nothing is published in this environment;"
         " run `headrace run` to publish to it\n"
     )
     assert json.loads(shop.call("environments", "--json").stdout) == []

@@ -106,10 +106,8 @@ class Refs:
 def unknown_environment(environment: str, known: list[str]) -> NotFound:
     """The error for an environment that nothing was published to."""
     fix = near_miss(environment, known) or "run `headrace run` to publish to it"
-    return NotFound(
-        f"{environment}: nothing is published in this environment; expected one of "
-        f"{listed(known)}; {fix}"
-    )
+    others = f"expected one of {listed(known)}; " if known else ""
+    return NotFound(f"{environment}: nothing is published in this environment; {others}{fix}")
 
 
 def conflict(environment: str, head: int | None, parent: int | None) -> Conflict:
