@@ -72,7 +72,7 @@ class Meta:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The finished groups of a rollup that begin with the same first group.
+    """The finished groups of a roll-up that begin with the same first group.
 
     Attributes:
         ends: what all their keys begin with, up to the last value of the ranged part among them;

@@ -72,7 +72,7 @@ class _OpenBlock:
 
     @classmethod
     def of(cls, rows: GroupRows, merger: Merger) -> _OpenBlock:
-        """Nothing yet, of a rollup's rows."""
+        """Nothing yet, of a roll-up's rows."""
         ranged = rows.encoders[len(rows.query.equal)].part
         is_turned = block_part(rows.rollup, ranged).descending != ranged.descending
         return cls(merger, is_turned)

@@ -33,7 +33,7 @@ class KeyedRows:
 
     @classmethod
     def of(cls, contract: EndpointContract) -> KeyedRows:
-        """The rows of a contract that has a keyed query without a rollup."""
+        """The rows of a contract that has a keyed query without a roll-up."""
         assert contract.keyed is not None, f"{contract.name} has no keyed query"
         return cls(contract.keyed, contract.columns, tuple(map(PartEncoder.of, contract.keyed.key)))
 
@@ -69,7 +69,7 @@ class KeyedRows:
 
 @dataclass(frozen=True, slots=True)
 class GroupRows:
-    """The partial results of an endpoint's rollup."""
+    """The partial results of an endpoint's roll-up."""
 
     query: KeyedQuery
     rollup: Rollup
@@ -78,7 +78,7 @@ class GroupRows:
 
     @classmethod
     def of(cls, contract: EndpointContract) -> GroupRows:
-        """The partial results of a contract that has a keyed query with a rollup."""
+        """The partial results of a contract that has a keyed query with a roll-up."""
         keyed = contract.keyed
         assert keyed is not None, f"{contract.name} has no keyed query"
         assert keyed.rollup is not None, f"{contract.name} rolls nothing up"
@@ -114,7 +114,7 @@ class _Field:
 
 @dataclass(frozen=True, slots=True)
 class _Partials:
-    """The columns of a rollup's query, whose types only DuckDB knows."""
+    """The columns of a roll-up's query, whose types only DuckDB knows."""
 
     rows: GroupRows
     schema: Schema
