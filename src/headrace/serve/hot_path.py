@@ -1,4 +1,4 @@
-"""The hot path: takes a request's line and headers, gives the answers that need no waiting.
+"""The quick way: takes a request's line and headers, gives the answers that need no waiting.
 
 What it answers is what the slow path would have answered: it is there to be quick. It knows nothing
 of ASGI, so that a protocol class can ask it before there is a scope.

@@ -1,7 +1,7 @@
-"""A uvicorn protocol that answers the hot path straight from the parsed request.
+"""A uvicorn protocol that answers what needs no waiting straight from the parsed request.
 
 It takes the bytes of a connection and gives the bytes of an answer, without a scope, a task or a
-message between them; everything that the hot path does not answer goes to the ASGI application, on
+message between them; everything that is not answered so goes to the ASGI application, on
 the same connection. `HttpToolsProtocol` is no public interface: the version of uvicorn is pinned,
 and a suite of tests holds both ways against each other.
 """
@@ -51,7 +51,7 @@ class _HotProtocol(HttpToolsProtocol):
     # What the parser calls
 
     def on_message_begin(self) -> None:
-        """Begin a request: only what the hot path needs."""
+        """Begin a request: only what the quick way needs."""
         self._is_hot = False
         self.url = b""
         self.headers = []
@@ -84,7 +84,7 @@ class _HotProtocol(HttpToolsProtocol):
             self.idle_timer = None
         super().connection_lost(exc)
 
-    # The hot path
+    # The quick way
 
     def _hot(self) -> Hot | None:
         if self.service.draining or self._is_behind() or self.parser.get_http_version() != "1.1":
