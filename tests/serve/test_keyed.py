@@ -280,7 +280,6 @@ def test_a_copy_is_given_back_however_opening_it_ended(shelf: Shelf) -> None:
     shelf.build(snapshot)
     path = shelf.copy(snapshot).path
     with shelf.reader(snapshot) as reader:
-        reader.warm()
         assert reader.rows({"p": 1}, 0, 0) == [b'{"n":1}']
         wrong = replace(contract, keyed=replace(keyed, key=(KeyPart("INTEGER[]"),)))
         with pytest.raises(StoreError, match="cannot be kept in order"):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
-from headrace.base.errors import OutcomeUnknown, StoreError
+from headrace.base.errors import CorruptObject, OutcomeUnknown, StoreError
 from headrace.store.keyed_folder import Copy, Refusal
 from headrace.store.store import Store
 from tests.store.disks import Crash, FaultyDisk, PowerCutDisk, QuickDisk, faults
@@ -25,7 +26,7 @@ def test_a_kept_copy_is_found_and_read_only(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "store", disk=QuickDisk())
     assert store.keyed.find(NAME) is None
     copy = _keep(store)
-    assert copy == Copy(store.root / "keyed" / f"{NAME}.lmdb", 7, 4000)
+    assert copy == Copy(store.root / "keyed" / f"{NAME}.lmdb", 7, 4000, crc32(b"rows" * 1000))
     assert store.keyed.find(NAME) == copy
     assert copy.path.stat().st_mode & 0o777 == 0o444
     assert list((store.root / "staging").iterdir()) == []
@@ -42,6 +43,20 @@ def test_a_copy_of_another_size_or_without_its_record_is_none(tmp_path: Path) ->
     record.chmod(0o600)
     record.write_bytes(b"damaged")
     assert store.keyed.find(NAME) is None
+
+
+def test_a_copy_is_whole_as_long_as_every_byte_is_as_it_was_written(tmp_path: Path) -> None:
+    copy = _keep(Store.open(tmp_path / "store", disk=QuickDisk()))
+    copy.require_whole()
+    copy.path.chmod(0o600)
+    for at in (0, 1234, 3999):
+        with copy.path.open("r+b") as file:
+            file.seek(at)
+            file.write(b"X")
+        with pytest.raises(CorruptObject, match="this keyed copy is damaged"):
+            copy.require_whole()
+        copy.path.write_bytes(b"rows" * 1000)
+    copy.require_whole()
 
 
 def test_a_refusal_is_found_until_there_is_a_copy(tmp_path: Path) -> None:

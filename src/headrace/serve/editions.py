@@ -105,7 +105,7 @@ class Edition:
                 # A process has room for the copies of two snapshots, not for those of older ones.
                 reader = kit.readers.open(store, ref, copies=not older)
                 opened.callback(reader.close)
-                keyed = _keyed_readers(store, reader.snapshot, warm=not older)
+                keyed = _keyed_readers(store, reader.snapshot)
                 for each in keyed.values():
                     opened.callback(each.close)
                 edition = cls.prepare(kit, store, reader, lease, keyed, older=older)
@@ -214,16 +214,15 @@ class Edition:
         )
 
 
-def _keyed_readers(store: Store, snapshot: Snapshot, *, warm: bool) -> dict[str, KeyedReader]:
-    """The keyed copies that are there, open and `warm`; what has none is answered without."""
+def _keyed_readers(store: Store, snapshot: Snapshot) -> dict[str, KeyedReader]:
+    """The keyed copies that are there, open and whole; what has none is answered without."""
     readers: dict[str, KeyedReader] = {}
     for contract in snapshot.manifest.endpoints:
         found = store.keyed_copy(contract, snapshot)
         try:
             if isinstance(found, Copy):
-                readers[contract.path] = reader = KeyedReader.open(found.path, contract)
-                if warm:
-                    reader.warm()
+                found.require_whole()
+                readers[contract.path] = KeyedReader.open(found.path, contract)
             elif contract.keyed is not None:
                 why = found.reason if isinstance(found, Refusal) else "its keyed copy is missing"
                 _LOG.warning("endpoint %s is answered by queries: %s", contract.name, why)

@@ -19,6 +19,7 @@ from headrace.serve.asked import Asked, Request
 from headrace.serve.cache import Entry
 from headrace.serve.columnar import require_one_select
 from headrace.serve.formats import Form, chosen_form
+from headrace.serve.keyed_limits import NotByKey
 from headrace.serve.kit import Kit
 from headrace.serve.listing import listing_columns, listing_sql, listing_values
 from headrace.serve.pages import Pages
@@ -43,7 +44,11 @@ class KeyedRows(Protocol):
     """Rows of an endpoint, found by key."""
 
     def rows(self, bound: Mapping[str, object], limit: int, offset: int) -> list[bytes]:
-        """Each row as a JSON object; `bound` has every parameter, `limit` 0 is all rows."""
+        """Each row as a JSON object; `bound` has every parameter, `limit` 0 is all rows.
+
+        Raises:
+            NotByKey: the query is to be asked instead.
+        """
         ...
 
     def page(
@@ -160,7 +165,10 @@ class CompiledEndpoint:
         if none_match and matches(none_match, asked.tag):
             return Ready(304, self._unchanged, asked.tag, self._age_seconds(), b"")
         if self.keyed is not None and self._is_keyed(asked):
-            return self._from_keys(self.keyed, asked)
+            try:
+                return self._from_keys(self.keyed, asked)
+            except NotByKey:
+                pass  # The query has the time for it.
         entry = self._cache.get(asked.tag)
         return None if entry is None else self._known(asked, entry)
 

@@ -7,31 +7,44 @@ compared with the end of the range.
 
 from __future__ import annotations
 
+import logging
 import struct
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+import lmdb
+
 from headrace.serve.keyed_groups import GroupReader
+from headrace.serve.keyed_limits import MOST_ENTRIES, NotByKey
 from headrace.serve.keyed_ranges import Span, Values, span_finder
 from headrace.store.keyed_copies import OpenCopy, hold_copy, release_copy
 from headrace.store.ordered_keys import PartEncoder
 from headrace.store.snapshots import EndpointContract
 
+_LOG = logging.getLogger("headrace.serve")
+
 _PLACE = struct.Struct(">Q")
 _place = _PLACE.pack
+# What SQL takes for LIMIT and OFFSET.
+_MOST_ROWS = 2**63 - 1
 
 
 class KeyedReader:
-    """One endpoint's keyed copy, open; for one thread at a time."""
+    """One endpoint's keyed copy, open; for one thread at a time.
+
+    It answers on the event loop: what takes it long is not its to answer (`keyed_limits`).
+    """
 
     def __init__(self, copy: OpenCopy, contract: EndpointContract) -> None:
         """Use `open`."""
         assert contract.keyed is not None, f"{contract.name} has no keyed query"
         query = contract.keyed
         encoders = tuple(map(PartEncoder.of, query.key))
+        self._name = contract.name
         self._copy = copy
         self._query = query
+        self._is_damaged = False
         self._txn = copy.env.begin()
         self._cursor = self._txn.cursor(copy.rows)
         self._span = span_finder(query, encoders)
@@ -63,13 +76,6 @@ class KeyedReader:
         self._txn.abort()
         release_copy(self._copy)
 
-    def warm(self) -> None:
-        """Read the whole file once, so that no request waits for the disk. Blocks meanwhile."""
-        with self._copy.path.open("rb", buffering=0) as file:
-            piece = bytearray(1 << 20)
-            while file.readinto(piece):
-                pass
-
     def rows(self, bound: Values, limit: int, offset: int) -> list[bytes]:
         """The rows of an answer, each a JSON object.
 
@@ -77,17 +83,45 @@ class KeyedReader:
             bound: parameter -> its value, as its reader gives it; None is NULL.
             limit: the most rows, after the query's own limit; 0 is all of them.
             offset: rows left out before, after the query's own offset.
+
+        Raises:
+            NotByKey: the query is to be asked instead.
         """
         if not self._is_whole:
             limit, offset = self._window(bound, limit, offset)
         if limit < 0:
             return []
-        if self._groups is not None:
-            rows = sliced(self._groups.rows(bound), limit, offset)
-        else:
-            span = self._span(bound)
-            rows = [] if span is None else self._read(span, limit, offset)
+        try:
+            if self._groups is not None:
+                rows = sliced(self._groups.rows(bound), limit, offset)
+            else:
+                span = self._span(bound)
+                rows = [] if span is None else self._bounded(span, limit, offset)
+        except lmdb.Error as exc:
+            raise self._damaged(exc) from exc
         return rows or self._lone[offset:]
+
+    def _bounded(self, span: Span, limit: int, offset: int) -> list[bytes]:
+        """The rows of a span, as long as they and those before them are not too many."""
+        left = MOST_ENTRIES - offset
+        if 0 < limit <= left:
+            return self._read(span, limit, offset)
+        # One more than may be: whether there are more.
+        rows = self._read(span, left + 1, offset) if left >= 0 else None
+        if rows is None or len(rows) > left:
+            raise NotByKey(f"more than {MOST_ENTRIES} rows")
+        return rows
+
+    def _damaged(self, exc: lmdb.Error) -> NotByKey:
+        if not self._is_damaged:
+            self._is_damaged = True
+            _LOG.error(
+                "endpoint %s is answered by queries where its keyed copy is damaged: %s: %s",
+                self._name,
+                self._copy.path,
+                exc,
+            )
+        return NotByKey("the keyed copy is damaged")
 
     def page(
         self, bound: Values, limit: int, after: bytes | None
@@ -104,19 +138,25 @@ class KeyedReader:
 
         Raises:
             ValueError: `after` is not what a page gave.
+            NotByKey: the query is to be asked instead.
         """
         before, key = (0, b"") if after is None else _read_mark(after)
         if self._groups is not None or self._query.offset is not None:
             return self._counted_page(bound, limit, before)
         most, _ = self._window(bound, limit + 1, before)
-        span = self._span(bound) if most > 0 else None
-        if span is None:
-            return self._lone[before:], None
-        rest = self._rest(span, key)
-        rows = self._read(rest, min(limit, most), 0)
-        last = self._cursor.key()
-        if len(rows) < limit or most <= limit or not self._goes_on(rest):
-            return (rows or self._lone[before:]), None
+        if most < 0:
+            return [], None
+        try:
+            span = self._span(bound)
+            if span is None:
+                return self._lone[before:], None
+            rest = self._rest(span, key)
+            rows = self._bounded(rest, min(limit, most), 0)
+            last = self._cursor.key()
+            if len(rows) < limit or most <= limit or not self._goes_on(rest):
+                return (rows or self._lone[before:]), None
+        except lmdb.Error as exc:
+            raise self._damaged(exc) from exc
         return rows, _place(before + limit) + last
 
     def _goes_on(self, span: Span) -> bool:
@@ -201,9 +241,15 @@ def _skipped(keys: Iterator[bytes], offset: int) -> bool:
 
 
 def _number(amount: int | str | None, values: Values) -> int | None:
-    """A number, or the value of the parameter of that name."""
+    """A number, or the value of the parameter of that name.
+
+    Raises:
+        NotByKey: it is no number of rows: what it means is the query's to say.
+    """
     found = values[amount] if isinstance(amount, str) else amount
-    return None if found is None else int(str(found))
+    if found is not None and not (isinstance(found, int) and 0 <= found <= _MOST_ROWS):
+        raise NotByKey(f"{found!r} is no number of rows")
+    return found
 
 
 def _read_mark(mark: bytes) -> tuple[int, bytes]:

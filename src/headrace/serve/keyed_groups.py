@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import lmdb
 
+from headrace.serve.keyed_limits import counted
 from headrace.serve.keyed_ranges import Span, Values, part_finder, prefix_finder
 from headrace.store.keyed_copies import OpenCopy
 from headrace.store.ordered_keys import PartEncoder, after, turned
@@ -43,7 +44,7 @@ class GroupReader:
         self._blocks = txn.cursor(copy.blocks)
 
     def rows(self, values: Values) -> list[bytes]:
-        """The rows of all groups, each a JSON object, in order."""
+        """The rows of all groups, each a JSON object, in order. Raises NotByKey for too many."""
         prefix, inner, outer = self._prefix(values), self._inner(values), self._outer(values)
         if prefix is None or inner is None or outer is None:
             return []
@@ -64,7 +65,7 @@ class GroupReader:
             rows += self._edge(prefix, inner, first)
             start = prefix + after(first[0])
         if self._groups.set_range(start):
-            for key, row in self._groups.iternext(True, True):
+            for key, row in counted(self._groups.iternext(True, True)):
                 if key >= end:
                     break
                 rows.append(row)
@@ -93,7 +94,7 @@ class GroupReader:
         if not self._parts.set_range(start):
             return []
         groups: dict[bytes, list[States]] = {}
-        for key, data in self._parts.iternext(True, True):
+        for key, data in counted(self._parts.iternext(True, True)):
             if key >= end:
                 break
             size, states = unpack(data)

@@ -25,8 +25,9 @@ INTERRUPT_EVERY_SECONDS = 0.05
 
 FailureKind: TypeAlias = Literal["values", "memory", "interrupted", "process", "failed"]
 
-# What DuckDB raises when a value does not fit the query: a bad pattern, a sum out of range.
-_OF_VALUES = (duckdb.DataError, duckdb.InvalidInputException)
+# What DuckDB raises when a value does not fit the query: a bad pattern, a sum out of range; and a
+# negative LIMIT, as a query that has been bound before binds with every other value.
+_OF_VALUES = (duckdb.DataError, duckdb.InvalidInputException, duckdb.BinderException)
 
 
 class QueryFailed(Exception):

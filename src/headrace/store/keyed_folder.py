@@ -7,6 +7,7 @@ opens a copy.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,18 +20,35 @@ from headrace.store.durable import Writer, status_of
 from headrace.store.sealing import seal, unseal
 from headrace.store.snapshots import EndpointContract, Snapshot
 
-FORMAT = 1
+FORMAT = 2
+_PIECE_BYTES = 1 << 20
 COPY_ENDING = ".lmdb"
 RECORD_ENDING = ".json"
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A keyed copy that is there, and whole."""
+    """A keyed copy that is there, and as large as it was; `checksum` is that of its bytes."""
 
     path: Path
     rows: int
     size_bytes: int
+    checksum: int
+
+    def require_whole(self) -> None:
+        """Read all of it; blocks. LMDB trusts a file: damage ends the process that opens it.
+
+        The system holds it in memory afterwards, so that no request waits for the disk.
+
+        Raises:
+            CorruptObject: it is not as it was written.
+            OSError: it cannot be read.
+        """
+        if _checksum(self.path) != self.checksum:
+            raise CorruptObject(
+                f"{self.path}: this keyed copy is damaged; expected the bytes that were written; "
+                "remove it, and the next run builds it again"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +86,7 @@ class Record:
 
     rows: int = 0
     size_bytes: int = 0
+    checksum: int = 0
     refusal: Refusal | None = None
 
 
@@ -124,7 +143,7 @@ class KeyedFolder:
         status = status_of(path)
         if status is None or status.st_size != record.size_bytes:
             return None
-        return Copy(path, record.rows, record.size_bytes)
+        return Copy(path, record.rows, record.size_bytes, record.checksum)
 
     def missing(self, snapshot: Snapshot, limit_bytes: int) -> list[MissingCopy]:
         """The copies that a snapshot's endpoints ask for, and that nobody has tried to make.
@@ -151,10 +170,10 @@ class KeyedFolder:
     def keep(self, address: str, staged: Path, rows: int) -> Copy:
         """Move a finished copy to its place, durably and read-only, and then record it."""
         path = self.folder / f"{address}{COPY_ENDING}"
-        size_bytes = staged.stat().st_size
+        size_bytes, checksum = staged.stat().st_size, _checksum(staged)
         self.writer.adopt(staged, path)
-        self._record(address, Record(rows, size_bytes))
-        return Copy(path, rows, size_bytes)
+        self._record(address, Record(rows, size_bytes, checksum))
+        return Copy(path, rows, size_bytes, checksum)
 
     def refuse(self, address: str, refusal: Refusal) -> None:
         """Record durably why there is no copy of that name."""
@@ -170,6 +189,15 @@ class KeyedFolder:
         self.writer.put(
             self.folder / f"{address}{RECORD_ENDING}", seal(msgspec.json.encode(record))
         )
+
+
+def _checksum(path: Path) -> int:
+    checksum = 0
+    with path.open("rb", buffering=0) as file:
+        piece = memoryview(bytearray(_PIECE_BYTES))
+        while size_bytes := file.readinto(piece):
+            checksum = zlib.crc32(piece[:size_bytes], checksum)
+    return checksum
 
 
 def _read(path: Path) -> Record | None:

@@ -307,6 +307,18 @@ def test_a_key_finds_the_rows_of(sql: str, analyst: DuckDBAnalyst) -> None:
     assert (found.keyed is not None, found.says) == (True, KEYED[sql])
 
 
+@pytest.mark.parametrize("clause", ["LIMIT $n", "OFFSET $n"])
+@pytest.mark.parametrize("type_name", ["DOUBLE", "DECIMAL(5,2)", "VARCHAR", "BOOLEAN"])
+def test_only_an_integer_counts_rows(clause: str, type_name: str, analyst: DuckDBAnalyst) -> None:
+    """SQL rounds 2.5 rows one way or another."""
+    answer = analyst.answer(f"SELECT day FROM sales {clause}", TABLES, {"n": type_name})
+    assert isinstance(answer, Answer)
+    found = answer.access
+    assert (found.keyed, found.clause) == (None, clause)
+    assert found.says == f"is no whole number: it is of type {type_name}"
+    assert found.advice == "declare an integer: params: {n: {type: bigint}}"
+
+
 @pytest.mark.parametrize("sql", COLUMNAR)
 def test_a_clause_stands_against_a_key_of(sql: str, analyst: DuckDBAnalyst) -> None:
     found = access(analyst, sql)

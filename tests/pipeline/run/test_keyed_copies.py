@@ -313,6 +313,14 @@ ROLLUPS = [
         ),
         "an average of numbers that add up to 180143985094819840 depends on how it is rounded",
     ),
+    (
+        replace(
+            rollup_of(GROUP, RollupField("sum", 0, "DECIMAL(38,0)"), monotone=False),
+            sql=f"SELECT i, 'a', 9{'0' * 37}::DECIMAL(38,0) FROM range(2) AS r(i)",
+            key=(KeyPart("BIGINT"),),
+        ),
+        f"a sum of numbers that add up to 18{'0' * 37} may not fit into its type",
+    ),
 ]
 
 

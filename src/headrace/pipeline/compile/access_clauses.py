@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from headrace.base.types import INTEGER_TYPES
 from headrace.pipeline.compile.local_expressions import conjuncts, nodes_of
 from headrace.pipeline.compile.trees import Node, parameters
 
@@ -204,11 +205,11 @@ class Page:
     seen: frozenset[int] = frozenset()
 
 
-def read_page(modifiers: list[Node]) -> Page:
-    """LIMIT and OFFSET.
+def read_page(modifiers: list[Node], types: Mapping[str, str]) -> Page:
+    """LIMIT and OFFSET; `types` are those of the parameters.
 
     Raises:
-        NotKeyed: one of them is a share of the rows, or is computed.
+        NotKeyed: one of them is a share of the rows, is computed, or is no whole number.
     """
     for modifier in modifiers:
         if modifier["type"] == "LIMIT_MODIFIER":
@@ -218,14 +219,20 @@ def read_page(modifiers: list[Node]) -> Page:
                     limit, "is a share of the rows", "give a number of rows", before="LIMIT "
                 )
             seen = frozenset(id(node) for node in parameters([limit, offset]))
-            return Page(_rows(limit, "LIMIT "), _rows(offset, "OFFSET "), seen)
+            pages = _rows(limit, "LIMIT ", types), _rows(offset, "OFFSET ", types)
+            return Page(*pages, seen)
     return Page()
 
 
-def _rows(node: Node | None, before: str) -> int | str | None:
+def _rows(node: Node | None, before: str, types: Mapping[str, str]) -> int | str | None:
     if node is None:
         return None
     if (parameter := _parameter(node)) is not None and not parameter[1]:
+        if types[parameter[0]] not in INTEGER_TYPES:
+            fix = f"declare an integer: params: {{{parameter[0]}: {{type: bigint}}}}"
+            raise NotKeyed(
+                node, f"is no whole number: it is of type {types[parameter[0]]}", fix, before=before
+            )
         return parameter[0]
     literal = node.get("literal", {"kind": ""})
     if literal["kind"] == "NULL_LITERAL":

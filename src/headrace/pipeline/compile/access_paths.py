@@ -60,7 +60,7 @@ def _read(asked: Asked, binder: Binder) -> Planning:
     tree = asked.tree
     refuse_query(tree)
     conditions = read_conditions(tree["where_clause"])
-    page = read_page(tree["modifiers"])
+    page = read_page(tree["modifiers"], asked.types)
     refuse_parameters(tree, conditions.seen | page.seen)
 
     def is_column(reference: Node) -> bool:

@@ -140,14 +140,17 @@ class CopyBuilder:
         if not keyed.by_cell or keyed.rollup is not None:
             return None
         previous = self._previous(contract)
-        if previous is None or is_sparse(previous.path):
+        if previous is None:
             return None
         old, new = self.before.tables[keyed.by_cell], self.snapshot.tables[keyed.by_cell]
         change = _Change(previous, _without(old, new), _without(new, old))
         if not all(map(self.store.is_whole, change.gone.files)):
             return None
         changed = change.gone.rows + change.came.rows
-        return change if changed <= self.largest_change * new.rows else None
+        if changed > self.largest_change * new.rows:
+            return None
+        previous.require_whole()
+        return None if is_sparse(previous.path) else change
 
     def _previous(self, contract: EndpointContract) -> Copy | None:
         """The copy of the same query before, when nothing but cells has changed since."""

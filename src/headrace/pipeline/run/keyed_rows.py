@@ -17,6 +17,11 @@ from headrace.store.rollups import EXACT_SUM, States
 from headrace.store.snapshots import EndpointContract, KeyedQuery, KeyPart, Rollup, RollupField
 
 _ROWS_AT_ONCE = 20_000
+# Above it, SQL rounds an average in one way or another, and refuses a DECIMAL sum.
+_TOTALS = {
+    "avg": (EXACT_SUM, "an average of numbers that add up to {} depends on how it is rounded"),
+    "sum": (10**38, "a sum of numbers that add up to {} may not fit into its type"),
+}
 
 
 class Unfit(Exception):
@@ -93,11 +98,12 @@ class GroupRows:
         """
         reader = _Partials.of(self, described(engine.cursor(), self.query.sql))
         encoders = [each.encode_raw for each in (*self.encoders, *self.groups)]
-        _require_exact(engine, reader.averaged_sql)
-        encoded = reader.encoded
+        encoded, totals = reader.encoded, reader.totals
         for row in _fetched(engine, reader.sql):
             keys = [encode(raw) for encode, raw in zip(encoders, row, strict=False)]
             states = list(row[len(keys) :])
+            for total in totals:
+                total.add(states)
             for place, encode in encoded:
                 raw = states[place]
                 states[place] = None if raw is None else encode(raw)
@@ -145,19 +151,14 @@ class _Partials:
         )
 
     @property
-    def averaged_sql(self) -> str:
-        """The largest sum that any average can be made of; NULL when there are none."""
-        keys = [*numbered("k", self.rows.encoders), *numbered("g", self.rows.groups)]
-        partials = numbered("m", self.schema[len(keys) :])
-        sums = [
-            f"sum(abs(m{field.column}::HUGEINT))"
-            for field in self.rows.rollup.fields
-            if field.function == "avg"
-        ]
-        return (
-            f"SELECT {f'greatest({listed(*sums)})' if sums else 'NULL'}"
-            f" FROM {derived(self.rows.query.sql, [*keys, *partials])}"
-        )
+    def totals(self) -> list[_Total]:
+        """What has to stay below a limit, from nothing."""
+        found, place = [], 0
+        for field, read in zip(self.rows.rollup.fields, self.fields, strict=True):
+            if field.function in _TOTALS:
+                found.append(_Total(place, *_TOTALS[field.function]))
+            place += len(read.sql)
+        return found
 
     @property
     def encoded(self) -> list[tuple[int, Encode]]:
@@ -190,10 +191,26 @@ def _field(field: RollupField, types: Sequence[str]) -> _Field:
     return _Field((partial, f"m{field.column + 1}"), (None, None))
 
 
-def _require_exact(engine: DuckDBEngine, averaged_sql: str) -> None:
-    [total] = engine.cursor().execute(averaged_sql).fetchone() or (None,)
-    if total is not None and total >= EXACT_SUM:
-        raise Unfit(f"an average of numbers that add up to {total} depends on how it is rounded")
+@dataclass(slots=True)
+class _Total:
+    """What the partial results of a field add up to in any range, at most.
+
+    Attributes:
+        place: among the states.
+        most: what they have to stay below.
+        why: what is said when they do not, with `{}` for the sum.
+    """
+
+    place: int
+    most: int
+    why: str
+    sum: int = 0
+
+    def add(self, states: States) -> None:
+        """Add a partial result. Raises Unfit for too large a total."""
+        self.sum += abs(states[self.place] or 0)
+        if self.sum >= self.most:
+            raise Unfit(self.why.format(self.sum))
 
 
 def key_encoder(encoders: Sequence[Encode]) -> Callable[[Sequence[Raw]], bytes]:
