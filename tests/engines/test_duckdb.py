@@ -96,6 +96,27 @@ class TestDescribe:
                 engine.describe(sql, {table: SCHEMA})
         assert engine.describe("SELECT id FROM orders", {"orders": SCHEMA}) == SCHEMA[:1]
 
+    @pytest.mark.parametrize(
+        ("sql", "names"),
+        [
+            ('SELECT store AS "Store" FROM sales', ["Store"]),
+            ("SELECT STORE, sales.ID FROM sales", ["store", "id"]),
+            ('SELECT * FROM (SELECT store AS "STORE" FROM sales)', ["STORE"]),
+            ('SELECT id + 1 AS "Id" FROM sales GROUP BY ID', ["Id"]),
+            ("SELECT id AS Id, store FROM sales WHERE ID = $Id", ["Id", "store"]),
+        ],
+    )
+    def test_names_are_spelled_as_the_rows_have_them(
+        self, engine: DuckDBEngine, sql: str, names: list[str]
+    ) -> None:
+        """So a contract says what is answered."""
+        cursor = engine.cursor()
+        cursor.execute("CREATE TEMP TABLE sales (id INTEGER, store VARCHAR)")
+        values = {"Id": 1} if "$Id" in sql else None
+        assert [column.name for column in described(cursor, sql, values)] == names
+        rows = cursor.execute(sql, values) if values else cursor.execute(sql)
+        assert [column[0] for column in rows.description] == names
+
     def test_nothing_runs(self, engine: DuckDBEngine) -> None:
         assert engine.describe("SELECT error('it ran') AS x", {}) == (Column("x", '"NULL"'),)
 

@@ -140,7 +140,7 @@ def shop(tmp_path: Path) -> Shop:
             /*
             path: /newest
             */
-            SELECT n FROM t WHERE g = $g ORDER BY n DESC LIMIT $most
+            SELECT N AS "N" FROM t WHERE g = $g ORDER BY n DESC LIMIT $most
             """,
         "endpoints/summed.sql": """\
             /*
@@ -197,6 +197,7 @@ def test_an_answer_is_the_same_whichever_way_it_is_found(shop: Shop) -> None:
     assert answers["/listed?low=0&limit=3&offset=20000"] == (200, b'[{"n":20000}]\n')
     assert answers["/skipped?g=1&offset=9223372036854775807"] == (200, b"[]\n")
     assert answers["/newest?g=1&most=-1"][0] == 422
+    assert answers["/newest?g=1&most=2"][1].startswith(b'[{"N":')
 
 
 def test_a_damaged_copy_is_not_opened(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:

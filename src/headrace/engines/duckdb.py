@@ -168,10 +168,26 @@ class DuckDBEngine:
         self._connection.close()
 
 
-def described(connection: duckdb.DuckDBPyConnection, sql: str) -> Schema:
-    """The columns of a SELECT on an open connection. Runs nothing."""
-    rows = connection.execute(f"DESCRIBE {sql}").fetchall()
-    return tuple(Column(name=row[0], type=row[1]) for row in rows)
+def described(
+    connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, object] | None = None
+) -> Schema:
+    """The columns of a SELECT on an open connection, with some parameters. Runs nothing."""
+    rows = _executed(connection, f"DESCRIBE {sql}", values).fetchall()
+    names = [str(row[0]) for row in rows]
+    text = sql.lower()
+    if any(text.count(name.lower()) != sql.count(name) for name in names):
+        # DESCRIBE calls `city AS "City"` by the name of the column, and the rows do not.
+        nothing = _executed(connection, f"SELECT * FROM ({sql}\n) LIMIT 0", values)
+        pairs = zip(names, nothing.description, strict=True)
+        # Of two columns of one name, a subquery calls the second otherwise.
+        names = [own[0] if own[0].lower() == name.lower() else name for name, own in pairs]
+    return tuple(Column(name, row[1]) for name, row in zip(names, rows, strict=True))
+
+
+def _executed(
+    connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, object] | None
+) -> duckdb.DuckDBPyConnection:
+    return connection.execute(sql, dict(values)) if values else connection.execute(sql)
 
 
 def version_sql(version: Version, data_root: Path) -> str:

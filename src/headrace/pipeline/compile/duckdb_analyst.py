@@ -13,7 +13,7 @@ from headrace.base.hashing import address
 from headrace.base.moments import EPOCH
 from headrace.base.names import quote
 from headrace.base.partitions import Split
-from headrace.base.tables import Column, Schema
+from headrace.base.tables import Schema
 from headrace.engines.duckdb import DuckDBEngine, described
 from headrace.pipeline.compile.access_paths import plan_access
 from headrace.pipeline.compile.access_planning import Asked
@@ -199,12 +199,9 @@ class DuckDBAnalyst:
 
     def _describe(self, sql: str, values: Mapping[str, None] | None = None) -> Schema | Mistake:
         try:
-            if not values:
-                return described(self._connection, sql)
-            rows = self._connection.execute(_DESCRIBE + sql, dict(values)).fetchall()
+            return described(self._connection, sql, values)
         except duckdb.Error as exc:
             return _mistake(sql, exc)
-        return tuple(_column(row) for row in rows)
 
     def _parameter_types(
         self, sql: str, tree: Node, declared: Mapping[str, str]
@@ -331,10 +328,6 @@ def _mistake(sql: str, error: duckdb.Error) -> Mistake:
 
 def _unplaced(mistake: Mistake) -> Mistake:
     return replace(mistake, line=1, column=0)
-
-
-def _column(row: tuple[str, ...]) -> Column:
-    return Column(name=row[0], type=row[1])
 
 
 def _first_uses(sql: str, found: Iterable[tuple[str, Node]]) -> tuple[NameUse, ...]:
