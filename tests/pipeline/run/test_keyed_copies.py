@@ -257,6 +257,13 @@ def test_an_aggregate_without_groups_has_a_row_when_no_key_matches(shelf: Shelf)
             assert reader.rows({"store": store}, 0, 0) == expected
         assert reader.rows({"store": 99}, 10, 1) == []
         assert reader.page({"store": 99}, 1, None) == ([b'{"n":0,"amount":null}'], None)
+    none = replace(contract, keyed=replace(keyed, limit="most"))
+    with_limit = shelf.snapshot([version], none)
+    shelf.build(with_limit)
+    with shelf.reader(with_limit) as reader:
+        for store in (1, 99):
+            assert reader.page({"store": store, "most": 0}, 1, None) == ([], None)
+            assert reader.rows({"store": store, "most": 0}, 1, 0) == []
 
 
 def test_addresses_tell_copies_apart(shelf: Shelf) -> None:
