@@ -307,18 +307,18 @@ def test_neighbours_of_a_bomb_wait_no_longer(reader: ProcessReader) -> None:
     finally:
         ended.set()
         bombing.join()
-    # A process in the place of a killed one costs a third of a second of a core.
-    assert beside < max(20 * quiet, 1.0)
+    # Now and then both are being replaced, which takes a third of a second of a core.
+    assert beside < max(20 * quiet, 0.25)
 
 
 def slowest(reader: ProcessReader, count: int) -> float:
-    """The 99th percentile of the seconds that small queries take."""
+    """The 90th percentile of the seconds that small queries take."""
     seconds: list[float] = []
     for _ in range(count):
         begun_at = time.monotonic()
         asked(reader, "SELECT count(*) AS value FROM sales WHERE store_id = $x", x=3)
         seconds.append(time.monotonic() - begun_at)
-    return sorted(seconds)[count * 99 // 100]
+    return sorted(seconds)[count * 90 // 100]
 
 
 def test_an_interrupted_query_leaves_its_process_as_it_was(alone: ProcessReader) -> None:
