@@ -36,7 +36,7 @@ test: $(STAMP)
 soak: $(STAMP)
 	HEADRACE_SOAK=50000 $(BIN)/python -m pytest -n 0 -s tests/pipeline/compile/test_locality_property.py
 	HEADRACE_SOAK=200 $(BIN)/python -m pytest -n auto tests/pipeline/test_incremental_property.py
-	HEADRACE_SOAK=1 $(BIN)/python -m pytest -n 0 -s tests/serve/test_deploys.py tests/serve/test_overload.py
+	HEADRACE_SOAK=1 $(BIN)/python -m pytest -n 0 -s tests/serve/server/test_deploys.py tests/serve/server/test_overload.py
 	HEADRACE_SOAK=5000 $(BIN)/python -m pytest -n 0 tests/acceptance/test_bad_input.py
 
 check: $(STAMP)

@@ -23,7 +23,7 @@ from benchmarks.measuring import Cost, Figure
 from benchmarks.workloads import write_parquet
 from headrace.base.tables import Schema
 from headrace.engines.duckdb import described, files_sql, open_duckdb
-from headrace.serve.formats import Ending, Form, pieces
+from headrace.serve.formats.forms import Ending, Form, pieces
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

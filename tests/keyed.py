@@ -13,7 +13,7 @@ from headrace.engines.duckdb import DuckDBEngine, described
 from headrace.engines.text_rows import json_row_sql
 from headrace.observe.events import CopyFinished, Event
 from headrace.pipeline.run.keyed_copies import CopyBuilder
-from headrace.serve.keyed import KeyedReader
+from headrace.serve.keyed.reader import KeyedReader
 from headrace.store.keyed_copies import Item, Meta, shared_copy
 from headrace.store.keyed_folder import Copy
 from headrace.store.snapshots import EndpointContract, KeyedQuery, Manifest, Parameter, Snapshot

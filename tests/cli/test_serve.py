@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from headrace.serve.listening import url
+from headrace.serve.server.listening import url
 from tests.cli.shops import Shop
 
 ENDS_WITHIN_SECONDS = 30

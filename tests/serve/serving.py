@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from headrace.serve import ServeSettings, create_app
-from headrace.serve.listening import Listening, listen
-from headrace.serve.running import LameDuckServer, configured
+from headrace.serve.server.listening import Listening, listen
+from headrace.serve.server.running import LameDuckServer, configured
 from tests.serve.shop import Shop
 
 QUICK = Listening(port=0, lame_duck_seconds=0.2, linger_seconds=0.05, grace_seconds=5)

@@ -13,7 +13,7 @@ import pytest
 
 from headrace.base.clock import SetClock
 from headrace.base.tables import Column
-from headrace.serve.columnar import PieceStream
+from headrace.serve.columnar.snapshot_reader import PieceStream
 from headrace.serve.endpoints import matches
 from headrace.store.snapshots import Parameter
 from tests.serve.conftest import Serve

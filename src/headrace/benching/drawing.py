@@ -16,8 +16,8 @@ from urllib.parse import quote, urlencode
 from headrace.base.errors import UsageError
 from headrace.base.types import INTEGER_TYPES, spelt
 from headrace.benching.sampling import SampledRow, Sampler
-from headrace.serve.parameters import ParameterReader
-from headrace.serve.scalars import Unfit
+from headrace.serve.asking.parameters import ParameterReader
+from headrace.serve.asking.scalars import Unfit
 from headrace.store.snapshots import EndpointContract, Parameter
 
 Rules: TypeAlias = Mapping[str, Callable[[str], object]]

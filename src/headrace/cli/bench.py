@@ -35,7 +35,7 @@ from headrace.cli.printing import (
     table,
     warned,
 )
-from headrace.serve.parameters import paging_parameters
+from headrace.serve.asking.parameters import paging_parameters
 from headrace.store.snapshots import EndpointContract
 
 FAILED = 1

@@ -20,8 +20,13 @@ from headrace.cli.opening import Opened, open_project
 from headrace.cli.options import environment_option, project_option
 from headrace.cli.printing import Align, counted, cut, faint, table
 from headrace.engines.duckdb import described
-from headrace.serve.columnar import Row, SnapshotReader, one_select, require_one_select
-from headrace.serve.formats import Ending, Form
+from headrace.serve.columnar.snapshot_reader import (
+    Row,
+    SnapshotReader,
+    one_select,
+    require_one_select,
+)
+from headrace.serve.formats.forms import Ending, Form
 from headrace.serve.settings import ServeSettings
 from headrace.store.snapshots import Ref
 

@@ -12,8 +12,8 @@ from headrace.cli.opening import Opened, Published, open_project
 from headrace.cli.options import environment_option, host_option, port_option, project_option
 from headrace.cli.printing import cut, faint, good, table
 from headrace.cli.server_log import log_to_stderr
-from headrace.serve.listening import Listening, listen, url
-from headrace.serve.supervising import Supervision, Supervisor
+from headrace.serve.server.listening import Listening, listen, url
+from headrace.serve.server.supervising import Supervision, Supervisor
 
 _DESCRIPTION_COLUMNS = 60
 # Beyond what a server process gives itself.

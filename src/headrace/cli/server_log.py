@@ -15,4 +15,4 @@ def log_to_stderr() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    logging.getLogger("headrace.serve.supervising").setLevel(logging.INFO)
+    logging.getLogger("headrace.serve.server.supervising").setLevel(logging.INFO)

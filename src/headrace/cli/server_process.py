@@ -15,8 +15,8 @@ from headrace.cli.opening import open_project
 from headrace.cli.options import environment_option, project_option
 from headrace.cli.server_log import log_to_stderr
 from headrace.serve import ServeSettings, create_app
-from headrace.serve.listening import Listening
-from headrace.serve.running import Inherited, run
+from headrace.serve.server.listening import Listening
+from headrace.serve.server.running import Inherited, run
 from headrace.serve.settings import shared
 
 

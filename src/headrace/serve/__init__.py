@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from headrace.serve.app import Service, create_app
-    from headrace.serve.dependencies import SnapshotDep, SnapshotView
+    from headrace.serve.editions.dependencies import SnapshotDep, SnapshotView
     from headrace.serve.settings import ServeSettings
 
 __all__ = ["ServeSettings", "Service", "SnapshotDep", "SnapshotView", "create_app"]
@@ -13,8 +13,8 @@ __all__ = ["ServeSettings", "Service", "SnapshotDep", "SnapshotView", "create_ap
 _HOMES = {
     "ServeSettings": "settings",
     "Service": "app",
-    "SnapshotDep": "dependencies",
-    "SnapshotView": "dependencies",
+    "SnapshotDep": "editions.dependencies",
+    "SnapshotView": "editions.dependencies",
     "create_app": "app",
 }
 

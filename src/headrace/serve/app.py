@@ -11,23 +11,14 @@ import msgspec
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from headrace.serve.answers import Answer, Headers, request_header, send_answer, whole_answer
-from headrace.serve.batch import ALLOWED as BATCH_ALLOWED
-from headrace.serve.batch import PATH as BATCH_PATH
-from headrace.serve.batch import answer_batch, read_calls
-from headrace.serve.cache import Statistics
-from headrace.serve.counting import AccessCounts
-from headrace.serve.cross_origin import CrossOrigin
-from headrace.serve.cursors import Cursors
-from headrace.serve.dependencies import SCOPE_KEY
-from headrace.serve.editions import Edition
-from headrace.serve.hot_path import Hot, HotPath
-from headrace.serve.kit import Kit
-from headrace.serve.listing import CURSOR, SNAPSHOT
-from headrace.serve.messages import LimitedBody, Sender, read_body, request_id
-from headrace.serve.parameters import parse_query
-from headrace.serve.pinned import Pinned
-from headrace.serve.problems import (
+from headrace.serve.answering.answers import (
+    Answer,
+    Headers,
+    request_header,
+    send_answer,
+    whole_answer,
+)
+from headrace.serve.answering.problems import (
     Refused,
     internal,
     not_allowed,
@@ -35,6 +26,24 @@ from headrace.serve.problems import (
     problem,
     unavailable,
 )
+from headrace.serve.asking.cursors import Cursors
+from headrace.serve.asking.listing import CURSOR, SNAPSHOT
+from headrace.serve.asking.parameters import parse_query
+from headrace.serve.batch import ALLOWED as BATCH_ALLOWED
+from headrace.serve.batch import PATH as BATCH_PATH
+from headrace.serve.batch import answer_batch, read_calls
+from headrace.serve.caching.cache import Statistics
+from headrace.serve.caching.second_level import open_second_level
+from headrace.serve.columnar.workers import ClientGone
+from headrace.serve.counting import AccessCounts
+from headrace.serve.cross_origin import CrossOrigin
+from headrace.serve.editions.dependencies import SCOPE_KEY
+from headrace.serve.editions.edition import Edition
+from headrace.serve.editions.pinned import Pinned
+from headrace.serve.editions.user_routers import INSTANCE_KEY
+from headrace.serve.editions.watching import Watcher
+from headrace.serve.kit import Kit
+from headrace.serve.messages import LimitedBody, Sender, read_body, request_id
 from headrace.serve.questions import (
     ALLOWED,
     READS,
@@ -45,12 +54,9 @@ from headrace.serve.questions import (
     own_parameters,
     raw_path,
 )
-from headrace.serve.second_level import open_second_level
+from headrace.serve.quick_way import Hot, QuickWay
 from headrace.serve.settings import DEFAULT_SETTINGS, ServeSettings
 from headrace.serve.streams import STREAM_ENDING, Streams, stream_head
-from headrace.serve.user_routers import INSTANCE_KEY
-from headrace.serve.watching import Watcher
-from headrace.serve.workers import ClientGone
 from headrace.store.store import Store
 
 _LOG = logging.getLogger("headrace.serve")
@@ -90,7 +96,7 @@ class Service:
         self._watcher = watcher
         self._counts = kit.counts
         self._cache = kit.cache
-        self._hot_path = HotPath(watcher, kit.formats, kit.settings)
+        self._quick_way = QuickWay(watcher, kit.formats, kit.settings)
         self._questions = Questions(kit)
         self._cross_origin = CrossOrigin(kit.settings.cors)
         self.streams = Streams(lambda: watcher.number, kit.settings)
@@ -159,7 +165,7 @@ class Service:
     def hot(self, method: str, path: bytes, query: bytes, headers: Headers) -> Hot | None:
         """The answer that needs no waiting, if there is one; never raises: the rest is slow."""
         try:
-            return self._hot_path.answer(method, path, query, headers)
+            return self._quick_way.answer(method, path, query, headers)
         # The slow path meets it again, where every failure becomes an answer.
         except Exception:  # noqa: BLE001
             return None

@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from headrace.serve.answers import Answer, headers_of, whole_answer
-from headrace.serve.problems import ParameterError, Refused, parameter_problem, problem
+from headrace.serve.answering.answers import Answer, headers_of, whole_answer
+from headrace.serve.answering.problems import ParameterError, Refused, parameter_problem, problem
 from headrace.serve.settings import ServeSettings
 
 PATH = "/batch"

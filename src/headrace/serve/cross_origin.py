@@ -12,8 +12,8 @@ from starlette.types import Scope
 
 from headrace.base.errors import UsageError
 from headrace.base.names import is_origin
-from headrace.serve.answers import Answer, Headers, request_header
-from headrace.serve.problems import Refused, problem
+from headrace.serve.answering.answers import Answer, Headers, request_header
+from headrace.serve.answering.problems import Refused, problem
 
 EXPOSED = "ETag, Link, X-Snapshot, X-Data-Age, X-Request-Id, Deprecation, Sunset, Retry-After"
 _ASKED = "Accept, Content-Type, If-None-Match, Last-Event-ID, X-Request-Id"

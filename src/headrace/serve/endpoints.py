@@ -14,19 +14,19 @@ from typing import NamedTuple, Protocol
 from headrace.base.clock import parse_time
 from headrace.base.errors import UsageError
 from headrace.base.hashing import address
-from headrace.serve.answers import Answer, Head, Piece
-from headrace.serve.asked import Asked, Request
-from headrace.serve.cache import Entry
-from headrace.serve.columnar import require_one_select
-from headrace.serve.formats import Form, chosen_form
-from headrace.serve.keyed_limits import NotByKey
+from headrace.serve.answering.answers import Answer, Head, Piece
+from headrace.serve.answering.problems import Refused, internal, new_instance, problem, unavailable
+from headrace.serve.asking.asked import Asked, Request
+from headrace.serve.asking.listing import listing_columns, listing_sql, listing_values
+from headrace.serve.asking.pages import Pages
+from headrace.serve.asking.parameters import LIMIT, OFFSET, ParameterReader, Values
+from headrace.serve.caching.cache import Entry
+from headrace.serve.columnar.queries import QueryFailed, Reader, Stream, within
+from headrace.serve.columnar.snapshot_reader import require_one_select
+from headrace.serve.columnar.workers import Busy, ClientGone, TooSlow
+from headrace.serve.formats.forms import Form, chosen_form
+from headrace.serve.keyed.limits import NotByKey
 from headrace.serve.kit import Kit
-from headrace.serve.listing import listing_columns, listing_sql, listing_values
-from headrace.serve.pages import Pages
-from headrace.serve.parameters import LIMIT, OFFSET, ParameterReader, Values
-from headrace.serve.problems import Refused, internal, new_instance, problem, unavailable
-from headrace.serve.queries import QueryFailed, Reader, Stream, within
-from headrace.serve.workers import Busy, ClientGone, TooSlow
 from headrace.store.snapshots import EndpointContract, Snapshot
 
 _LOG = logging.getLogger("headrace.serve")

@@ -6,15 +6,15 @@ import os
 from dataclasses import dataclass, field
 
 from headrace.base.clock import Clock
-from headrace.serve.cache import AnswerCache, Flights, SecondLevel
+from headrace.serve.asking.cursors import Cursors
+from headrace.serve.caching.cache import AnswerCache, Flights, SecondLevel
+from headrace.serve.columnar.in_process import InProcess
+from headrace.serve.columnar.queries import Readers
+from headrace.serve.columnar.query_processes import QueryProcesses
+from headrace.serve.columnar.workers import Workers
 from headrace.serve.counting import AccessCounts
-from headrace.serve.cursors import Cursors
-from headrace.serve.formats import Formats, formats
-from headrace.serve.in_process import InProcess
-from headrace.serve.queries import Readers
-from headrace.serve.query_processes import QueryProcesses
+from headrace.serve.formats.forms import Formats, formats
 from headrace.serve.settings import ServeSettings
-from headrace.serve.workers import Workers
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from http import HTTPStatus
 
 from starlette.types import Message, Receive, Scope, Send
 
-from headrace.serve.answers import Headers, request_header
-from headrace.serve.problems import Refused, new_instance, problem
-from headrace.serve.workers import ClientGone
+from headrace.serve.answering.answers import Headers, request_header
+from headrace.serve.answering.problems import Refused, new_instance, problem
+from headrace.serve.columnar.workers import ClientGone
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._~+/=:-]{1,128}")
 

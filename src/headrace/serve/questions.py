@@ -12,20 +12,20 @@ from fastapi import FastAPI
 from starlette.routing import Match
 from starlette.types import Message, Receive, Scope
 
-from headrace.serve.answers import Answer, request_header
-from headrace.serve.asked import Request
+from headrace.serve.answering.answers import Answer, request_header
+from headrace.serve.answering.problems import Refused, not_allowed, not_found, problem
+from headrace.serve.asking.asked import Request
+from headrace.serve.asking.listing import SNAPSHOT
+from headrace.serve.asking.parameters import parse_query
+from headrace.serve.asking.routes import Match as Found
+from headrace.serve.asking.routes import find_route, path_segments
 from headrace.serve.batch import PATH as BATCH_PATH
-from headrace.serve.compressing import chosen_coding, coded
-from headrace.serve.editions import Edition, Served
-from headrace.serve.formats import Form
+from headrace.serve.editions.edition import Edition, Served
+from headrace.serve.editions.pins import Wanted, wanted_snapshot
+from headrace.serve.formats.compressing import chosen_coding, coded
+from headrace.serve.formats.forms import Form
 from headrace.serve.kit import Kit
-from headrace.serve.listing import SNAPSHOT
 from headrace.serve.messages import Sender
-from headrace.serve.parameters import parse_query
-from headrace.serve.pins import Wanted, wanted_snapshot
-from headrace.serve.problems import Refused, not_allowed, not_found, problem
-from headrace.serve.routes import Match as Found
-from headrace.serve.routes import find_route, path_segments
 from headrace.serve.streams import STREAM_ENDING
 
 READS = ("GET", "HEAD", "OPTIONS")

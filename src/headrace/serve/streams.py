@@ -12,8 +12,8 @@ from typing import Literal, TypeAlias
 
 from starlette.types import Send
 
-from headrace.serve.answers import Answer, encoded
-from headrace.serve.problems import Refused, unavailable
+from headrace.serve.answering.answers import Answer, encoded
+from headrace.serve.answering.problems import Refused, unavailable
 from headrace.serve.settings import ServeSettings
 
 Ask: TypeAlias = Callable[[str], Awaitable[Answer]]

@@ -16,10 +16,10 @@ from headrace.pipeline.compile.cache import CompileCache
 from headrace.pipeline.compile.graph import Graph
 from headrace.pipeline.plan.manifests import make_contract
 from headrace.serve import ServeSettings, Service
-from headrace.serve.formats import formats
+from headrace.serve.asking.routes import Routes, find_route, path_segments
+from headrace.serve.editions.pinned import Pinned, Unpublished
+from headrace.serve.formats.forms import formats
 from headrace.serve.kit import Kit
-from headrace.serve.pinned import Pinned, Unpublished
-from headrace.serve.routes import Routes, find_route, path_segments
 from headrace.testing.answers import Answered
 
 _LOGGER = logging.getLogger("headrace.serve")

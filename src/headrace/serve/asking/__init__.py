@@ -1,0 +1,1 @@
+"""What is asked: takes a request, gives typed values and the endpoint that they are for."""

@@ -1,0 +1,1 @@
+"""The cache of answers, and the one that several servers share."""

@@ -1,0 +1,1 @@
+"""The columnar access path: DuckDB over the data files, in processes of its own."""

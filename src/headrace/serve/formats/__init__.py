@@ -1,0 +1,1 @@
+"""How rows are written: JSON, NDJSON, CSV, Arrow, Parquet, Excel, and their compression."""

@@ -1,0 +1,1 @@
+"""The keyed access path: rows found by key in a copy."""

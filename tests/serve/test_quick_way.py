@@ -1,0 +1,152 @@
+"""The quick way says what the slow path says, or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headrace.base.clock import SetClock
+from headrace.serve import ServeSettings, create_app
+from headrace.serve.answering.answers import Headers
+from headrace.serve.app import Service
+from headrace.store.store import Store
+from tests.serve.conftest import Serve
+from tests.serve.shop import BY_STORE, SALES, Client, Shop
+
+TEXTS = ["", "0", "1", "2", "x", "-1", "2024-01-02", "%31", "1+1", "%FF", "é".encode().hex()]
+PATHS = st.one_of(
+    st.sampled_from(
+        [
+            "/",
+            "/sales",
+            "/sales.csv",
+            "/sales.json",
+            "/sales/",
+            "//sales",
+            "/livez",
+            "/stores//sales",
+        ]
+    ),
+    st.sampled_from(TEXTS).map(lambda text: f"/stores/{text}/sales"),
+    st.sampled_from(TEXTS).map(lambda text: f"/stores/{text}/sales.ndjson"),
+)
+QUERIES = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["limit", "offset", "since", "store_id", "n", "", "%6Cimit", "cursor", "%63ursor"]
+        ),
+        st.sampled_from(TEXTS),
+    ),
+    max_size=3,
+).map(lambda pairs: "&".join(f"{name}={text}" for name, text in pairs))
+HEADERS = st.lists(
+    st.sampled_from(
+        [
+            (b"accept", b"*/*"),
+            (b"accept", b"text/csv, application/json;q=0.5"),
+            (b"accept", b"image/png"),
+            (b"if-none-match", b"*"),
+            (b"if-none-match", b'"other"'),
+            (b"content-length", b"0"),
+            (b"x-more", b"1"),
+            (b"x-large", b"1" * 20_000),
+        ]
+    ),
+    max_size=3,
+)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    # Its time stands still, so that data has one age.
+    clock = SetClock(datetime(2024, 3, 1, 12, tzinfo=UTC))
+    shop = Shop(Store.open(tmp_path_factory.mktemp("hot") / "store", clock=clock))
+    shop.publish_sales(rows=60)
+    service = create_app(shop.store, "prod", ServeSettings())
+    service.refresh()
+    yield service
+    service.close()
+    shop.engine.close()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(["GET", "HEAD", "POST"]), PATHS, QUERIES, HEADERS)
+def test_what_is_answered_at_once_is_what_is_answered_slowly(
+    service: Service, method: str, path: str, query: str, headers: Headers
+) -> None:
+    slow = asyncio.run(slowly(service, method, path, query, headers))
+    # Asked for once, so that its answer is known, it may be answered at once.
+    hot = service.hot(method, path.encode(), query.encode(), headers)
+    if hot is None:
+        return
+    given_headers = dict([*hot.ready.head.pairs, *hot.varying()])
+    body = b"" if method == "HEAD" else hot.ready.body
+    assert (hot.ready.status, given_headers, body) == slow
+
+
+def test_answers_that_are_known_are_answered_at_once(service: Service) -> None:
+    for method, path, query in [("GET", "/sales", ""), ("HEAD", "/stores/1/sales", "limit=2")]:
+        asyncio.run(slowly(service, "GET", path, query, []))
+        assert service.hot(method, path.encode(), query.encode(), [])
+
+
+def test_calls_that_are_answered_at_once_are_counted(shop: Shop, serve: Serve) -> None:
+    shop.publish(BY_STORE, tables=(shop.table("sales", SALES.format(rows=50)),))
+    client = serve()
+    for _ in range(3):
+        client.get("/stores/1/sales")
+    assert calls(client) == 3
+
+
+def test_no_number_of_targets_makes_memory_grow(
+    shop: Shop, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headrace.serve.quick_way._MOST_TARGETS", 10)
+    monkeypatch.setattr("headrace.serve.quick_way._MOST_ACCEPTS", 10)
+    shop.publish_sales(rows=60)
+    service = serve().service
+    for number in range(1, 40):
+        headers = [(b"accept", b"*/*;n=%d" % number)]
+        service.hot("GET", b"/sales", b"limit=%d" % number, headers)
+    edition = service._watcher.acquire()
+    assert edition is not None
+    assert 0 < len(edition.targets) <= 10
+    assert 0 < len(service._quick_way._accepted) <= 10
+    service._watcher.release(edition)
+
+
+def calls(client: Client) -> int:
+    """How often the path of the one endpoint was answered."""
+    return client.service._counts.of(BY_STORE.path).total
+
+
+async def slowly(
+    service: Service, method: str, path: str, query: str, headers: Headers
+) -> tuple[int, dict[bytes, bytes], bytes]:
+    """Status, headers and body by the slow path."""
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": method,
+        "path": unquote(path),
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": headers,
+    }
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await service._guarded(scope, receive, send)
+    body = b"".join(each["body"] for each in sent[1:])
+    return sent[0]["status"], dict(sent[0]["headers"]), body
