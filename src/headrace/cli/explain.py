@@ -145,6 +145,8 @@ def _access(
         yield f"from a copy of {counted(copy.rows, 'row')}, {size(copy.size_bytes)}"
     elif isinstance(copy, Refusal):
         yield warned(f"by queries, for there is no copy: {copy.reason}")
+        if copy.limit_bytes:
+            yield "To have it made: raise `copy_limit` in headrace.toml, and run `headrace run`."
     elif contract.keyed is not None:
         yield warned("by queries, for its copy is missing; `headrace run` makes it")
     if names := sharing(contract, published.snapshot.manifest.endpoints):

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import msgspec
 
 from headrace.serve.answering.answers import Answer, headers_of, whole_answer
-from headrace.serve.answering.problems import ParameterError, Refused, parameter_problem, problem
+from headrace.serve.answering.problems import Refused, problem, unfit
 from headrace.serve.settings import ServeSettings
 
 PATH = "/batch"
@@ -65,9 +65,9 @@ def read_calls(body: bytes, settings: ServeSettings) -> list[bytes]:
     try:
         calls = _DECODER.decode(body).calls
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise _unfit("body", str(exc), _EXPECTED) from exc
+        raise unfit("body", str(exc), _EXPECTED) from exc
     if not 0 < len(calls) <= settings.batch_calls:
-        raise _unfit("calls", f"{len(calls)} calls", f"1 to {settings.batch_calls}")
+        raise unfit("calls", f"{len(calls)} calls", f"1 to {settings.batch_calls}")
     return [_path(number, call) for number, call in enumerate(calls)]
 
 
@@ -143,11 +143,7 @@ def _path(number: int, call: Call) -> bytes:
     path = call.path.encode("utf-8", "surrogatepass")
     if not path.startswith(b"/") or b"#" in path or not path.isascii():
         found = f"calls[{number}].path"
-        raise _unfit(
+        raise unfit(
             found, repr(call.path[:80]), "a path with its query, percent-encoded, from `/` on"
         )
     return path
-
-
-def _unfit(parameter: str, found: str, expected: str) -> Refused:
-    return Refused(parameter_problem([ParameterError(parameter, found, expected)]))

@@ -133,7 +133,7 @@ def test_an_endpoint_that_opens_nothing_says_so() -> None:
     reader = ListingReader.of(ALL_SALES)
     known = "one of `limit`, `offset`, `fields`, `cursor`"
     assert refused("sort=day", reader) == [
-        ("sort", "this endpoint has no order but its own", known)
+        ("sort", "this endpoint has no order but its own", "a request without it")
     ]
     assert refused("day=2024-01-01", reader) == [("day", "this endpoint has no filters", known)]
     assert refused("x[gt]=1", reader) == [("x[gt]", "this endpoint has no filters", known)]

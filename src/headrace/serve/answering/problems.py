@@ -84,6 +84,11 @@ def parameter_problem(errors: Iterable[ParameterError]) -> Answer:
     return problem(422, f"{count} not fit.", kind="parameters", errors=found)
 
 
+def unfit(parameter: str, found: str, expected: str) -> Refused:
+    """A refusal of one parameter, to be raised."""
+    return Refused(parameter_problem([ParameterError(parameter, found, expected)]))
+
+
 def not_found() -> Answer:
     """404: nothing has this path."""
     return problem(404, "Nothing is served at this path; GET / lists what is.")

@@ -215,7 +215,7 @@ class ListingReader:
             found = f"{shown(field)} is no field to filter by"
             return _Misread(found, _one_of(field, tuple(self.filters)))
         if field == SORT:
-            return _Misread("this endpoint has no order but its own", f"one of {listed(known)}")
+            return _Misread("this endpoint has no order but its own", "a request without it")
         return _Misread("there is no such parameter here", _one_of(field, known))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
-from headrace.serve.answering.problems import ParameterError, Refused, parameter_problem
+from headrace.serve.answering.problems import unfit
 from headrace.serve.asking.cursors import Cursor, Cursors, NotACursor, read_cursor, short_address
 from headrace.serve.asking.listing import CURSOR
 from headrace.serve.asking.parameters import OFFSET, Values
@@ -18,6 +18,8 @@ from headrace.store.snapshots import EndpointContract
 
 # What a path may hold as it is; a client may have sent anything.
 _IN_PATH = "/%:@!$&'()*+,;=~-._"
+# What a cursor is expected to be.
+_A_LINK = "the URL of a `Link` header, unchanged but for its limit"
 _PLAIN = re.compile(rb"[A-Za-z0-9/_.-]*")
 
 
@@ -88,9 +90,9 @@ class Pages:
         try:
             cursor = self.cursors.read(values.listing.cursor)
         except NotACursor as exc:
-            raise _unfit("it is no cursor of this API") from exc
+            raise unfit(CURSOR, "it is no cursor of this API", _A_LINK) from exc
         if cursor.content != self.content or cursor.request != self._request(values):
-            raise _unfit("it belongs to a request with other parameters")
+            raise unfit(CURSOR, "it belongs to a request with other parameters", _A_LINK)
         return values.from_offset(cursor.position, cursor.mark)
 
     def _request(self, values: Values) -> bytes:
@@ -102,8 +104,3 @@ def _spelled(path: bytes) -> str:
     if _PLAIN.fullmatch(path):
         return path.decode()
     return quote(path, safe=_IN_PATH)
-
-
-def _unfit(found: str) -> Refused:
-    expected = "the URL of a `Link` header, unchanged but for its limit"
-    return Refused(parameter_problem([ParameterError(CURSOR, found, expected)]))

@@ -21,12 +21,11 @@ from typing import cast
 from headrace.base.errors import NotFound
 from headrace.serve.answering.answers import Answer
 from headrace.serve.answering.problems import (
-    ParameterError,
     Refused,
-    parameter_problem,
     problem,
     shown,
     unavailable,
+    unfit,
 )
 from headrace.serve.asking.cursors import Cursors, read_cursor
 from headrace.serve.asking.listing import CURSOR, SNAPSHOT
@@ -202,14 +201,10 @@ def wanted_snapshot(
     try:
         number = cast("int", _NUMBER(query[SNAPSHOT]))
     except Unfit as exc:
-        raise _unfit(shown(query[SNAPSHOT]), str(exc)) from exc
+        raise unfit(SNAPSHOT, shown(query[SNAPSHOT]), str(exc)) from exc
     if wanted is not None and wanted.number != number:
-        raise _unfit(shown(query[SNAPSHOT]), f"{wanted.number}, as the cursor says")
+        raise unfit(SNAPSHOT, shown(query[SNAPSHOT]), f"{wanted.number}, as the cursor says")
     return wanted or Wanted(number)
-
-
-def _unfit(found: str, expected: str) -> Refused:
-    return Refused(parameter_problem([ParameterError(SNAPSHOT, found, expected)]))
 
 
 _NUMBER = reader("UBIGINT")
