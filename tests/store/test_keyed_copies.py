@@ -15,6 +15,7 @@ from headrace.store.keyed_copies import (
     Differs,
     KeyTooLong,
     Meta,
+    Partial,
     TooLarge,
     hashed,
     hold_copy,
@@ -71,7 +72,7 @@ def test_a_row_that_is_not_there_cannot_be_removed(
 
 def test_two_partial_results_of_one_key_are_refused(tmp_path: Path) -> None:
     with writing(tmp_path / "copy") as writer, pytest.raises(Differs):
-        writer.append_parts([((b"a", b"1"), None), ((b"a", b"2"), None)])
+        writer.append_parts([Partial((b"a", b"1")), Partial((b"a", b"2"))])
 
 
 def test_a_copy_does_not_grow_beyond_its_limit(tmp_path: Path) -> None:

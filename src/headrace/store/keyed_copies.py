@@ -1,9 +1,10 @@
 """Keyed copies as files: takes keys and rows in order, gives an LMDB file that is read by key.
 
 `rows` holds a row under its key; what follows the key's parts is the row's hash and a number that
-tells equal rows apart, so that the same rows give the same content however they came. Of a rollup,
-`rows` holds partial results, `groups` the finished rows, and `blocks` where those that begin alike
-lie. A copy is written in staging, and not modified once it is in place.
+tells equal rows apart, so that the same rows give the same content however they came. Of a roll-up,
+`rows` holds partial results, one by one or a stretch of them under the last one's key, `groups` the
+finished rows, and `blocks` where those that begin alike lie. A copy is written in staging, and not
+modified once it is in place.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import lmdb
 import msgspec
@@ -60,7 +61,7 @@ class Meta:
     """What a copy says of itself.
 
     Attributes:
-        rows: the entries of `rows`.
+        rows: how many it holds; of a roll-up, how many partial results.
         lone: the one row, as JSON, when no key matches; None when there is none.
         format: of the file.
     """
@@ -82,6 +83,20 @@ class Block:
 
     ends: Item
     groups: Sequence[Item]
+
+
+class Partial(NamedTuple):
+    """An entry of a roll-up.
+
+    Attributes:
+        item: one partial result, or a stretch of them.
+        parts: how many partial results.
+        block: the one that ends with it, if one does.
+    """
+
+    item: Item
+    parts: int = 1
+    block: Block | None = None
 
 
 def hashed(key: bytes, row_hash: int) -> bytes:
@@ -132,19 +147,18 @@ class CopyWriter:
                 appended += added
         return appended
 
-    def append_parts(self, entries: Iterable[tuple[Item, Block | None]]) -> int:
-        """Write partial results, in order, and the blocks that are finished by each of them.
+    def append_parts(self, entries: Iterable[Partial]) -> int:
+        """Write partial results, in order, and the blocks that end with them; gives their number.
 
         Raises:
             Differs: two partial results have one key.
             TooLarge, KeyTooLong, StoreError: as `append_rows`.
         """
         appended = 0
-        waiting = iter(entries)
         with _reporting(self._path, self._limit_bytes):
-            while batch := list(islice(waiting, _ROWS_AT_ONCE)):
-                parts = [part for part, _ in batch]
-                blocks = [block for _, block in batch if block is not None]
+            for batch in _batches(entries):
+                parts = [entry.item for entry in batch]
+                blocks = [entry.block for entry in batch if entry.block is not None]
                 with self._env.begin(write=True) as txn:
                     _, added = txn.cursor(self._rows).putmulti(parts, append=True)
                     txn.cursor(self._blocks).putmulti([block.ends for block in blocks])
@@ -152,7 +166,7 @@ class CopyWriter:
                         txn.cursor(self._groups).putmulti(block.groups)
                 if added < len(parts):
                     raise Differs(f"{self._path}: two partial results have one key")
-                appended += added
+                appended += sum(entry.parts for entry in batch)
         return appended
 
     def remove_rows(self, rows: Iterable[Item]) -> int:
@@ -187,6 +201,20 @@ class CopyWriter:
                         _rewrite(cursor, key, change, [row for _, row in same])
                 changed += len(batch)
         return changed
+
+
+def _batches(entries: Iterable[Partial]) -> Iterator[list[Partial]]:
+    """As many entries at a time as hold so many partial results."""
+    batch: list[Partial] = []
+    count = 0
+    for entry in entries:
+        batch.append(entry)
+        count += entry.parts
+        if count >= _ROWS_AT_ONCE:
+            yield batch
+            batch, count = [], 0
+    if batch:
+        yield batch
 
 
 def _added(rows: list[bytes], more: list[bytes]) -> list[bytes]:

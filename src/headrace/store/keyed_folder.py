@@ -20,7 +20,7 @@ from headrace.store.durable import Writer, status_of
 from headrace.store.sealing import seal, unseal
 from headrace.store.snapshots import EndpointContract, Snapshot
 
-FORMAT = 2
+FORMAT = 3
 _PIECE_BYTES = 1 << 20
 COPY_ENDING = ".lmdb"
 RECORD_ENDING = ".json"

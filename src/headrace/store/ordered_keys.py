@@ -149,6 +149,11 @@ class PartEncoder:
         encode = _composed(raw, _uuid_bytes) if part.type == "UUID" else raw
         return cls(part, encode, _nullable(raw, null), null, sql, None)
 
+    @property
+    def size(self) -> int | None:
+        """Bytes of every number after the mark that it is not NULL; None of what is no number."""
+        return None if self._numbers is None else self._numbers.size
+
     def raw_sql(self, column: str) -> str:
         """The SQL that gives `encode_raw` its argument, of a column as it is quoted."""
         return self._sql.format(column)

@@ -38,13 +38,12 @@ class Merger:
 
     Attributes:
         merges: for each field, what makes its states of those of several parts, and where they are.
-        finishes: for each field, what makes its JSON text of its states, and where they are.
-        starts: for each field, what stands before its text.
+        finishes: for each field, what stands before its text, what makes that of its states, and
+            where they are.
     """
 
     merges: tuple[tuple[Callable[[Columns, int], States], int], ...]
-    finishes: tuple[tuple[Callable[[States, int], str], int], ...]
-    starts: tuple[str, ...]
+    finishes: tuple[tuple[str, Callable[[States, int], str], int], ...]
 
     @classmethod
     def of(cls, rollup: Rollup, columns: Schema) -> Merger:
@@ -57,15 +56,18 @@ class Merger:
         fields = list(zip(rollup.fields, places, strict=True))
         return cls(
             merges=tuple((_MERGES[field.function], place) for field, place in fields),
-            finishes=tuple((_finish(field), place) for field, place in fields),
-            starts=tuple(f"{',' if n else '{'}{name}:" for n, name in enumerate(names)),
+            finishes=tuple(
+                (f"{',' if number else '{'}{name}:", _finish(field), place)
+                for number, (name, (field, place)) in enumerate(zip(names, fields, strict=True))
+            ),
         )
 
     def merged(self, parts: Sequence[States]) -> States:
         """The states of a group, from those of its parts, at least one."""
-        if len(parts) == 1:
-            return parts[0]
-        columns = list(zip(*parts, strict=True))
+        return parts[0] if len(parts) == 1 else self.summed(list(zip(*parts, strict=True)))
+
+    def summed(self, columns: Columns) -> States:
+        """The states of a group, from each state of its parts, at least one."""
         states: list[Any] = []
         for merge, place in self.merges:
             states += merge(columns, place)
@@ -73,9 +75,12 @@ class Merger:
 
     def row(self, parts: Sequence[States]) -> bytes:
         """The JSON object of a group, from the states of its parts, at least one."""
-        states = self.merged(parts)
+        return self.finished(self.merged(parts))
+
+    def finished(self, states: States) -> bytes:
+        """The JSON object of a group, from its states."""
         text = ""
-        for start, (finish, place) in zip(self.starts, self.finishes, strict=True):
+        for start, finish, place in self.finishes:
             text += start + finish(states, place)
         return text.encode() + b"}"
 
@@ -115,7 +120,10 @@ def _same(columns: Columns, place: int) -> States:
 
 
 def _sum(columns: Columns, place: int) -> States:
-    known = [each for each in columns[place] if each is not None]
+    column = columns[place]
+    if len(column) == 1:
+        return column
+    known = [each for each in column if each is not None]
     return (sum(known) if known else None,)
 
 
@@ -126,7 +134,7 @@ def _extreme(best: Callable[[Sequence[bytes]], bytes]) -> Callable[[Columns, int
         if not known:
             return None, texts[0]
         found = best(known)
-        return found, texts[keys.index(found)]
+        return found, texts[keys.index(found) if len(texts) > 1 else 0]
 
     return merge
 

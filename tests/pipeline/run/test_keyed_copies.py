@@ -148,9 +148,13 @@ def test_a_group_of_many_parts_is_added_up_as_one(shelf: Shelf) -> None:
     schema = columns(total="HUGEINT", least="INTEGER")
     snapshot = shelf.snapshot([version], shelf.contract([version], keyed, schema))
     shelf.build(snapshot)
+    meta, stretches = content(shelf.copy(snapshot).path)
+    assert (meta.rows, len(stretches)) == (2500, 10)
     with shelf.reader(snapshot) as reader:
         assert reader.rows({"low": -1}, 0, 0) == [b'{"total":3123750,"least":0}']
         assert reader.rows({"low": 2497}, 0, 0) == [b'{"total":4997,"least":2498}']
+        assert reader.rows({"low": 254}, 0, 0) == [b'{"total":3091365,"least":255}']
+        assert reader.rows({"low": 255}, 0, 0) == [b'{"total":3091110,"least":256}']
         assert reader.rows({"low": 2499}, 0, 0) == []
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from datetime import date, timedelta
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,11 @@ SELECT CAST(hash(i, 1) % 3 AS INTEGER) AS store,
     CASE WHEN hash(i, 4) % 5 > 0
         THEN CAST(CAST(hash(i, 5) % 2000000 AS BIGINT) - 1000000 AS DECIMAL(12,2)) / 100 END
         ::DECIMAL(12,2) AS amount,
-    CASE WHEN hash(i, 6) % 5 > 0 THEN CAST(hash(i, 7) % 2000 AS INTEGER) - 1000 END AS pieces
+    CASE WHEN hash(i, 6) % 5 > 0 THEN CAST(hash(i, 7) % 2000 AS INTEGER) - 1000 END AS pieces,
+    CAST(hash(i, 8) % 2000 AS INTEGER) - 500 AS items,
+    9000000000000000000 - CAST(hash(i, 9) % 1000 AS BIGINT) AS large,
+    CASE WHEN hash(i, 10) % 50 > 0 THEN CAST(hash(i, 11) AS DECIMAL(20,0)) * 1000000007 END AS huge,
+    day + INTERVAL 1 SECOND * CAST(hash(i, 12) % 86400 AS INTEGER) AS moment
 FROM range({count}) AS t(i)
 """
 MEASURES = (
@@ -31,11 +35,36 @@ MEASURES = (
     ("max(kind)", "VARCHAR", "max", ("max(kind)",)),
     ("min(day)", "DATE", "min", ("min(day)",)),
     ("avg(pieces)", "DOUBLE", "avg", ("sum(pieces)", "count(pieces)")),
+    ("sum(items)", "HUGEINT", "sum", ("sum(items)",)),
+    ("avg(items)", "DOUBLE", "avg", ("sum(items)", "count(items)")),
+    ("sum(large)", "HUGEINT", "sum", ("sum(large)",)),
+    ("sum(huge)", "DECIMAL(38,0)", "sum", ("sum(huge)",)),
+    ("max(items)", "INTEGER", "max", ("max(items)",)),
 )
+MIDDLE = date(2024, 1, 15)
+
+
+def seconds(day: date) -> int:
+    """From the beginning of 1970."""
+    return (day - date(1970, 1, 1)).days * 86_400
+
+
+# What a range is of, and how a day is given as a parameter of that type.
+RANGED: tuple[tuple[str, str, Callable[[date], object]], ...] = (
+    ("day", "DATE", lambda day: day),
+    ("moment", "TIMESTAMP", lambda day: datetime.combine(day, time(day.day % 24, 30))),
+    ("CAST(day AS VARCHAR)", "VARCHAR", lambda day: day.isoformat()),
+    ("CAST(day - DATE '2024-01-15' AS SMALLINT)", "SMALLINT", lambda day: (day - MIDDLE).days),
+    ("CAST(epoch_us(moment) AS HUGEINT)", "HUGEINT", lambda day: seconds(day) * 10**6),
+    ("CAST(epoch(moment) AS DECIMAL(18,2))", "DECIMAL(18,2)", seconds),
+)
+YEAR = ("CAST(date_trunc('year', day) AS DATE)", "DATE", True)
 MONTH = ("CAST(date_trunc('month', day) AS DATE)", "DATE", True)
 GROUPS: tuple[tuple[tuple[str, str, bool], ...], ...] = (
     (MONTH,),
+    (YEAR,),
     (MONTH, ("kind", "VARCHAR", False)),
+    (YEAR, ("kind", "VARCHAR", False)),
     (("kind", "VARCHAR", False),),
     (("kind", "VARCHAR", False), MONTH),
     (),
@@ -59,7 +88,8 @@ class Case:
             KeyPart(type_name, self.random.random() < 0.5, self.random.random() < 0.5)
             for _, type_name, _ in self.groups
         )
-        self.ranged = KeyPart("DATE", descending=self.random.random() < 0.3)
+        self.ranged_sql, self.ranged_type, self.ranged_value = self.random.choice(RANGED)
+        self.ranged = KeyPart(self.ranged_type, descending=self.random.random() < 0.3)
         self.reverse = self.random.random() < 0.3
         low, high = self.random.choice([(True, True), (True, False), (False, True)])
         self.low = Bound("low", self.random.random() < 0.7) if low else None
@@ -87,8 +117,8 @@ class Case:
             fields.append(RollupField(function, len(partials), type_name))  # type: ignore[arg-type]
             partials += own
         groups = [sql for sql, _, _ in self.groups]
-        selected = ", ".join(["store", "day", *groups, *partials])
-        grouped = ", ".join(["store", "day", *groups])
+        selected = ", ".join(["store", self.ranged_sql, *groups, *partials])
+        grouped = ", ".join(["store", self.ranged_sql, *groups])
         return KeyedQuery(
             sql=f"SELECT {selected} FROM t GROUP BY {grouped}",
             key=(KeyPart("INTEGER"), self.ranged),
@@ -107,7 +137,8 @@ class Case:
         for bound, sign in ((self.low, ">"), (self.high, "<")):
             if bound is not None:
                 compared = f"{sign}=" if bound.inclusive else sign
-                conditions.append(f"day {compared} CAST(${bound.parameter} AS DATE)")
+                value = f"CAST(${bound.parameter} AS {self.ranged_type})"
+                conditions.append(f"{self.ranged_sql} {compared} {value}")
         selected = ", ".join(
             f"{(self.groups if kind == 'group' else MEASURES)[number][0]} AS {kind}{number}"
             for kind, number in self.fields
@@ -127,7 +158,8 @@ class Case:
         first = date(2023, 11, 1) + timedelta(days=self.random.randint(0, 230))
         for bound, day in ((self.low, first), (self.high, self._last(first))):
             if bound is not None:
-                found[bound.parameter] = self._moved(day)
+                moved = self._moved(day)
+                found[bound.parameter] = None if moved is None else self.ranged_value(moved)
         return found
 
     def _last(self, first: date) -> date:
@@ -140,7 +172,7 @@ class Case:
         return self.random.choice([day, first, first - timedelta(days=1)])
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(60))
 def test_groups_are_those_of_the_plain_select(shelf: Shelf, seed: int) -> None:
     case = Case(seed)
     version = shelf.version("t", ROWS.format(count=case.random.choice([3, 500, 3000])))

@@ -83,6 +83,26 @@ def test_partial_results_are_counted_when_they_are_merged(shelf: Shelf, *, monot
     reader.close()
 
 
+def test_groups_of_a_block_that_a_range_cuts_are_counted(shelf: Shelf) -> None:
+    keyed = KeyedQuery(
+        "SELECT n // 100, 0, n * 2 + i, count(*) FROM t, range(2) AS r(i) GROUP BY ALL",
+        (KeyPart("INTEGER"),),
+        low=Bound("low", inclusive=True),
+        high=Bound("high", inclusive=False),
+        rollup=Rollup(
+            (KeyPart("INTEGER"), KeyPart("BIGINT")),
+            (RollupField("group", 1, "BIGINT"), RollupField("count", 0, "BIGINT")),
+            monotone=True,
+        ),
+    )
+    reader = opened(shelf, keyed, g="BIGINT", c="BIGINT")
+    with pytest.raises(NotByKey):
+        reader.rows({"low": 1, "high": MANY}, 0, 0)
+    found = reader.rows({"low": 1, "high": 3}, 0, 0)
+    assert found == [b'{"g":%d,"c":1}' % number for number in range(200, 600)]
+    reader.close()
+
+
 @pytest.mark.parametrize("rows", [-1, 2**63, Decimal("1.5"), "2"])
 @pytest.mark.parametrize("clause", ["limit", "offset"])
 def test_what_is_no_number_of_rows_is_the_querys_to_refuse(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import lmdb
 
-from headrace.serve.keyed.limits import counted
+from headrace.serve.keyed.limits import MOST_ENTRIES, NotByKey, counted
 from headrace.serve.keyed.ranges import Span, Values, part_finder, prefix_finder
 from headrace.store.keyed_copies import OpenCopy
 from headrace.store.ordered_keys import PartEncoder, after, turned
-from headrace.store.rollups import Merger, States, block_part, unpack
+from headrace.store.rollups import Columns, Merger, States, block_part, unpack
 from headrace.store.snapshots import EndpointContract
+from headrace.store.stretches import Stretches
 
 
 class GroupReader:
@@ -38,6 +39,7 @@ class GroupReader:
         self._outer = part_finder(outer, query.low, query.high)
         self._reverse = query.reverse
         self._monotone = query.rollup.monotone
+        self._stretches = Stretches(ranged)
         self._merger = Merger.of(query.rollup, contract.columns)
         self._parts = txn.cursor(copy.rows)
         self._groups = txn.cursor(copy.groups)
@@ -86,8 +88,37 @@ class GroupReader:
         high, low = block
         if self._is_turned:
             low, high = turned(high), turned(low)
-        start, end = max(inner[0], low), min(inner[1], after(high))
-        return self._merged(prefix + start, prefix + end)
+        found = self._slices(prefix, inner, low, high)
+        merger = self._merger
+        if len(found) == 1:
+            return [merger.finished(merger.summed(found[0][1]))]
+        groups: dict[bytes, list[States]] = {}
+        for group, columns in found:
+            groups.setdefault(group, []).append(merger.summed(columns))
+        return [merger.row(groups[group]) for group in sorted(groups)]
+
+    def _slices(
+        self, prefix: bytes, inner: Span, low: bytes, high: bytes
+    ) -> list[tuple[bytes, Columns]]:
+        """What of a block between its first value and its last one lies in a range."""
+        parts, stretches = self._parts, self._stretches
+        first = last = None
+        if inner[0] > low:
+            low, first = inner[0], stretches.place(inner[0])
+        if inner[1] <= high:
+            high, last = inner[1], stretches.place(inner[1])
+        # A stretch lies under the last of its values.
+        if not parts.set_range(prefix + low):
+            return []
+        key, stretch = parts.item()
+        found = stretches.slices(stretch, first, last)
+        end = prefix + high
+        while key < end and len(found) <= MOST_ENTRIES and parts.next():
+            key, stretch = parts.item()
+            found += stretches.slices(stretch, first, last)
+        if len(found) > MOST_ENTRIES:
+            raise NotByKey(f"more than {MOST_ENTRIES} slices")
+        return found
 
     def _merged(self, start: bytes, end: bytes) -> list[bytes]:
         """The groups of a range of keys, from their partial results."""
