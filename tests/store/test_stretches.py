@@ -63,7 +63,7 @@ def test_a_range_is_merged_as_its_partial_results_are(
 ) -> None:
     chance = random.Random(f"{type_name} {descending} {sums}")
     encoder = PartEncoder.of(KeyPart(type_name, descending=descending))
-    stretches = Stretches(encoder)
+    stretches = Stretches(encoder, MERGER)
     every = sorted(encoder.encode_raw(raw) for raw in RANGED[type_name])
     held = sorted(chance.sample(every, min(30, len(every) - 1)))
     parts: dict[bytes, list[tuple[bytes, States]]] = {}
@@ -87,12 +87,12 @@ def test_a_range_is_merged_as_its_partial_results_are(
             )
         }
         places = [None if bound is None else stretches.place(bound) for bound in (low, high)]
-        slices = stretches.slices(data, *places)
-        rows = {group: MERGER.finished(MERGER.summed(own)) for group, own in slices}
+        merged = stretches.merged(data, *places)
+        rows = {group: MERGER.finished(states) for group, states in merged}
         assert rows == expected
 
 
 def test_whole_numbers_are_kept_as_running_totals() -> None:
     encoder = PartEncoder.of(KeyPart("DATE"))
     parts = {b"": [(encoder.encode_raw(day), [day * 1000]) for day in range(19_000, 19_031)]}
-    assert len(Stretches(encoder).pack(parts)) == 31 * 4 + 32 * 8 + 10
+    assert len(Stretches(encoder, MERGER).pack(parts)) == 31 * 4 + 32 * 8 + 10

@@ -134,7 +134,7 @@ def _extreme(best: Callable[[Sequence[bytes]], bytes]) -> Callable[[Columns, int
         if not known:
             return None, texts[0]
         found = best(known)
-        return found, texts[keys.index(found) if len(texts) > 1 else 0]
+        return found, texts[keys.index(found)]
 
     return merge
 
@@ -160,6 +160,11 @@ def _finish(field: RollupField) -> Callable[[States, int], str]:
     return _FINISHES[field.function]
 
 
+def _group_text(states: States, place: int) -> str:
+    text: str = states[place]
+    return text
+
+
 def _text(states: States, place: int) -> str:
     return str(states[place])
 
@@ -179,10 +184,15 @@ def _average_text(states: States, place: int) -> str:
 
 
 def _decimal_text(scale: int) -> Callable[[States, int], str]:
+    least = 10**scale  # from which on no zero is to be added
+
     def text(states: States, place: int) -> str:
         state = states[place]
         if state is None:
             return "null"
+        if state >= least:
+            digits = str(state)
+            return f"{digits[:-scale]}.{digits[-scale:]}"
         digits = str(abs(state)).rjust(scale + 1, "0")
         return f"{'-' if state < 0 else ''}{digits[:-scale]}.{digits[-scale:]}"
 
@@ -190,7 +200,7 @@ def _decimal_text(scale: int) -> Callable[[States, int], str]:
 
 
 _FINISHES: dict[str, Callable[[States, int], str]] = {
-    "group": _text,
+    "group": _group_text,
     "sum": _whole_text,
     "count": _text,
     "min": _extreme_text,

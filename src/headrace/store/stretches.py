@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from headrace.store.ordered_keys import PartEncoder
-from headrace.store.rollups import Columns, States
+from headrace.store.rollups import Merger, States
 
 Parts: TypeAlias = "Mapping[bytes, Sequence[tuple[bytes, States]]]"
 """Key of a group -> the ranged part and the states of each of its partial results, in order."""
@@ -28,7 +28,7 @@ Place: TypeAlias = "tuple[Callable[[Any, Any], int], int | bytes]"
 
 # As LMDB's own files, in the byte order of the machine: a copy is read where it was made.
 _CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
-_MARK = 0x01  # before every value that is not NULL
+_MARK = b"\x01"  # before every value that is not NULL
 _WIDEST = 2**63
 _total = struct.Struct("q").unpack_from
 _encode = msgspec.msgpack.Encoder().encode
@@ -38,10 +38,11 @@ _decode = msgspec.msgpack.Decoder().decode
 class Stretches:
     """How the stretches of one keyed copy are written and read."""
 
-    def __init__(self, ranged: PartEncoder) -> None:
+    def __init__(self, ranged: PartEncoder, merger: Merger) -> None:
         """Of a copy with that ranged part, which is never NULL."""
         size = ranged.size
         self._code = None if size is None else _CODES.get(size)
+        self._merger = merger
         self._end = 0 if size is None else 1 + size
         self._behind = 0 if size is None else 256**size
 
@@ -58,31 +59,33 @@ class Stretches:
             ]
         )
 
-    def slices(
+    def merged(
         self, data: bytes, low: Place | None, high: Place | None
-    ) -> list[tuple[bytes, Columns]]:
-        """The groups of a stretch that have partial results in a range, and those.
+    ) -> list[tuple[bytes, States]]:
+        """The groups of a stretch that have partial results in a range, with their states.
 
-        A column of one state stands for all: it is their sum, or the text of each. A range has no
-        end where there is no bound.
+        A range has no end where there is no bound.
         """
-        code = self._code
-        found = []
+        code, summed = self._code, self._merger.summed
+        found: list[tuple[bytes, States]] = []
         for group, ranged, columns in _decode(data):
             values = array(code, ranged) if code else ranged
             start = low[0](values, low[1]) if low else 0
             end = high[0](values, high[1]) if high else len(values)
             if start < end:
-                found.append((group, _sliced(columns, start, end)))
+                states = _difference(columns, start, end)
+                if states is None:
+                    states = summed([_slice(column, start, end) for column in columns])
+                found.append((group, states))
         return found
 
     def place(self, bound: bytes) -> Place:
         """Where a bound lies: a value's bytes, those `after` it, or a mark that all compare to."""
         if self._code is None:
             return bisect_left, bound
-        if bound[0] != _MARK:
-            return bisect_left, self._behind if bound[0] > _MARK else -1
-        number = int.from_bytes(bound[1 : self._end].ljust(self._end - 1, b"\0"))
+        if len(bound) == 1:
+            return bisect_left, self._behind if bound > _MARK else -1
+        number = int.from_bytes(bound[1 : self._end])
         return bisect_right if len(bound) > self._end else bisect_left, number
 
     def _ranged(self, keys: list[bytes]) -> bytes | list[bytes]:
@@ -107,17 +110,27 @@ def _column(states: Sequence[Any]) -> bytes | str | dict[str, Any] | Sequence[An
     return states
 
 
-def _sliced(columns: Sequence[Any], start: int, end: int) -> Columns:
-    """Each state of some of a group's partial results."""
-    sliced: list[Sequence[Any]] = []
+def _difference(columns: Sequence[Any], start: int, end: int) -> States | None:
+    """The states of some of a group's partial results; None when totals and texts do not tell."""
+    states: list[Any] = []
     for column in columns:
         if type(column) is bytes:
-            sliced.append((_total(column, 8 * end)[0] - _total(column, 8 * start)[0],))
+            states.append(_total(column, 8 * end)[0] - _total(column, 8 * start)[0])
         elif type(column) is str:
-            sliced.append((column,))
-        elif type(column) is dict:
-            texts = column["int"][start:end]
-            sliced.append([None if each is None else int(each) for each in texts])
+            states.append(column)
         else:
-            sliced.append(column[start:end])
-    return sliced
+            return None
+    return states
+
+
+def _slice(column: Any, start: int, end: int) -> Sequence[Any]:  # noqa: ANN401 - as it is decoded
+    """One state of some partial results; of totals, the one that all of them have together."""
+    if type(column) is bytes:
+        return (_total(column, 8 * end)[0] - _total(column, 8 * start)[0],)
+    if type(column) is str:
+        return [column] * (end - start)
+    if type(column) is dict:
+        texts = column["int"][start:end]
+        return [None if each is None else int(each) for each in texts]
+    part: Sequence[Any] = column[start:end]
+    return part

@@ -84,7 +84,7 @@ class _OpenBlock:
         """Nothing yet, of a roll-up's rows."""
         ranged = rows.encoders[len(rows.query.equal)]
         is_turned = block_part(rows.rollup, ranged.part).descending != ranged.part.descending
-        return cls(merger, Stretches(ranged), is_turned)
+        return cls(merger, Stretches(ranged, merger), is_turned)
 
     def begin(self, name: tuple[bytes, bytes], ranged: bytes) -> Partial | None:
         """Go on with the block of that name; gives what ends before it, if anything does."""

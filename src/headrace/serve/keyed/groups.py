@@ -12,7 +12,7 @@ from headrace.serve.keyed.limits import MOST_ENTRIES, NotByKey, counted
 from headrace.serve.keyed.ranges import Span, Values, part_finder, prefix_finder
 from headrace.store.keyed_copies import OpenCopy
 from headrace.store.ordered_keys import PartEncoder, after, turned
-from headrace.store.rollups import Columns, Merger, States, block_part, unpack
+from headrace.store.rollups import Merger, States, block_part, unpack
 from headrace.store.snapshots import EndpointContract
 from headrace.store.stretches import Stretches
 
@@ -39,8 +39,8 @@ class GroupReader:
         self._outer = part_finder(outer, query.low, query.high)
         self._reverse = query.reverse
         self._monotone = query.rollup.monotone
-        self._stretches = Stretches(ranged)
         self._merger = Merger.of(query.rollup, contract.columns)
+        self._stretches = Stretches(ranged, self._merger)
         self._parts = txn.cursor(copy.rows)
         self._groups = txn.cursor(copy.groups)
         self._blocks = txn.cursor(copy.blocks)
@@ -88,18 +88,17 @@ class GroupReader:
         high, low = block
         if self._is_turned:
             low, high = turned(high), turned(low)
-        found = self._slices(prefix, inner, low, high)
-        merger = self._merger
+        found = self._parts_of(prefix, inner, low, high)
         if len(found) == 1:
-            return [merger.finished(merger.summed(found[0][1]))]
+            return [self._merger.finished(found[0][1])]
         groups: dict[bytes, list[States]] = {}
-        for group, columns in found:
-            groups.setdefault(group, []).append(merger.summed(columns))
-        return [merger.row(groups[group]) for group in sorted(groups)]
+        for group, states in found:
+            groups.setdefault(group, []).append(states)
+        return [self._merger.row(groups[group]) for group in sorted(groups)]
 
-    def _slices(
+    def _parts_of(
         self, prefix: bytes, inner: Span, low: bytes, high: bytes
-    ) -> list[tuple[bytes, Columns]]:
+    ) -> list[tuple[bytes, States]]:
         """What of a block between its first value and its last one lies in a range."""
         parts, stretches = self._parts, self._stretches
         first = last = None
@@ -111,13 +110,13 @@ class GroupReader:
         if not parts.set_range(prefix + low):
             return []
         key, stretch = parts.item()
-        found = stretches.slices(stretch, first, last)
+        found = stretches.merged(stretch, first, last)
         end = prefix + high
         while key < end and len(found) <= MOST_ENTRIES and parts.next():
             key, stretch = parts.item()
-            found += stretches.slices(stretch, first, last)
+            found += stretches.merged(stretch, first, last)
         if len(found) > MOST_ENTRIES:
-            raise NotByKey(f"more than {MOST_ENTRIES} slices")
+            raise NotByKey(f"more than {MOST_ENTRIES} groups")
         return found
 
     def _merged(self, start: bytes, end: bytes) -> list[bytes]:
