@@ -47,7 +47,7 @@ def test_a_query_that_has_not_ended_leaves_no_cursor_behind(reader: InProcessRea
 
 
 def test_a_query_that_failed_leaves_no_cursor_behind(reader: InProcessReader) -> None:
-    stream = reader.query("SELECT nothing", {}, VALUE, Form("json"))
+    stream = reader.query("SELECT nothing_there() AS value", {}, VALUE, Form("json"))
     assert refused(stream.next).kind == "failed"
     stream.close()
     assert reader._reader.cursors._idle == []
