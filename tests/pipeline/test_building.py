@@ -328,6 +328,7 @@ def test_a_run_that_plans_twice_does_not_overwrite_who_published_in_between(shop
     assert shop.store.head("prod") == others[0]
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_run_that_is_interrupted_ends_at_once_and_is_recorded(shop: Shop) -> None:
     shop.write("models/cities.sql", "SELECT sum(hash(i)) AS s FROM range(1000000000000) AS t(i)\n")
 

@@ -247,6 +247,7 @@ def test_a_raw_file_that_stays_unreadable_fails_its_step_and_no_other(shop: Shop
     assert failure.endswith("(tried 3 times)")
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupt_ends_a_wait_at_once(shop: Shop) -> None:
     """The pauses are real, and an hour long."""
     shop.write("headrace.toml", 'name = "shop"\n[run]\nretry_wait_seconds = 3600\n')
