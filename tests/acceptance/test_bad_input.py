@@ -89,8 +89,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def test_no_generated_request_makes_it_fail(served: Served, tmp_path: Path) -> None:
     wanted = int(os.environ.get("HEADRACE_SOAK", GENERATED))
     before = served.memory_bytes()
-    result = schemathesis(served, tmp_path, examples=max(PER_EXAMPLE, wanted // 40))
+    result = schemathesis(served, tmp_path, examples=max(PER_EXAMPLE, wanted // 16))
     assert result.returncode == 0, result.stdout[-4000:]
+    print(result.stdout[-400:])
     [(generated, passed)] = re.findall(r"(\d+) generated, (\d+) passed", result.stdout)
     assert int(generated) == int(passed) >= wanted * 0.9
     assert served.process.is_running()

@@ -109,11 +109,15 @@ class _Room:
         self._all_bytes = self._left_bytes = left_bytes
 
     def take(self, size_bytes: int) -> None:
-        """Raises Refused when it is too much."""
-        self._left_bytes -= size_bytes
-        if self._left_bytes < 0:
+        """Raises Refused when it is too much: then it takes nothing."""
+        if size_bytes > self._left_bytes:
             detail = f"The answers of the batch are over {self._all_bytes} bytes; ask for less."
             raise Refused(problem(422, detail, kind="batch-size"))
+        self._left_bytes -= size_bytes
+
+    def give_back(self, size_bytes: int) -> None:
+        """What an answer had taken that is refused in the end."""
+        self._left_bytes += size_bytes
 
 
 async def _whole(answer: Answer, room: _Room) -> Answer:
@@ -122,7 +126,17 @@ async def _whole(answer: Answer, room: _Room) -> Answer:
         if answer.close is not None:
             answer.close()
         raise Refused(problem(406, "In a batch, every answer is JSON."))
-    return await whole_answer(answer, lambda piece: room.take(len(piece)))
+    taken: list[int] = []
+
+    def take(piece: bytes) -> None:
+        room.take(len(piece))
+        taken.append(len(piece))
+
+    try:
+        return await whole_answer(answer, take)
+    except Refused:
+        room.give_back(sum(taken))
+        raise
 
 
 def _content_type(answer: Answer) -> bytes:
