@@ -14,13 +14,14 @@ from typing import NamedTuple, Protocol
 from headrace.base.clock import parse_time
 from headrace.base.errors import UsageError
 from headrace.base.hashing import address
-from headrace.serve.answering.answers import Answer, Head, Piece
+from headrace.serve.answering.answers import Answer, Head
 from headrace.serve.answering.problems import Refused, internal, new_instance, problem, unavailable
 from headrace.serve.asking.asked import Asked, Request
 from headrace.serve.asking.listing import listing_columns, listing_sql, listing_values
 from headrace.serve.asking.pages import Pages
 from headrace.serve.asking.parameters import LIMIT, OFFSET, ParameterReader, Values
 from headrace.serve.caching.cache import Entry
+from headrace.serve.caching.collecting import Collected
 from headrace.serve.columnar.queries import QueryFailed, Reader, Stream, within
 from headrace.serve.columnar.snapshot_reader import require_one_select
 from headrace.serve.columnar.workers import Busy, ClientGone, TooSlow
@@ -52,9 +53,13 @@ class KeyedRows(Protocol):
         ...
 
     def page(
-        self, values: Mapping[str, object], limit: int, after: bytes | None
+        self, bound: Mapping[str, object], limit: int, after: bytes | None
     ) -> tuple[list[bytes], bytes | None]:
-        """Some rows from a mark on, and the next mark; None when there are no more."""
+        """Some rows from a mark on, and the next mark; None when there are no more.
+
+        Raises:
+            NotByKey: the query is to be asked instead.
+        """
         ...
 
 
@@ -188,16 +193,18 @@ class CompiledEndpoint:
             return self._known(asked, entry).answer()
         flight = self._kit.flights.lead(asked.tag)
         try:
-            answer = await self._shared(asked) or await self._run(asked, gone)
+            made = await self._shared(asked) or await self._run(asked, gone)
         except Refused as refused:
             flight.land(refused)
             raise
         except BaseException:
             flight.land("again")
             raise
-        more = "Link" in answer.headers
-        flight.land("alone" if answer.more else Entry(answer.body, asked, more=more))
-        return answer
+        if isinstance(made, Answer):
+            flight.land("alone")
+            return made
+        flight.land(Entry(made.body, asked, more=bool(made.link)))
+        return made.answer()
 
     def fill(self, asked: Asked) -> None:
         """Have the answer in the cache before anybody asks for it; blocks.
@@ -217,7 +224,7 @@ class CompiledEndpoint:
         if last:
             self._cache.put(asked.tag, Entry(b"".join(pieces), asked, more=stream.more))
 
-    async def _shared(self, asked: Asked) -> Answer | None:
+    async def _shared(self, asked: Asked) -> Ready | None:
         """The answer that another process has made."""
         second = self._cache.second
         kept = await second.get(asked.tag.encode()) if second is not None else None
@@ -225,9 +232,10 @@ class CompiledEndpoint:
             return None
         body, more = kept[1:], kept[:1] == _MORE
         self._cache.put(asked.tag, Entry(body, asked, more=more))
-        return self._whole(asked, body, self._link(asked) if more else "").answer()
+        return self._whole(asked, body, self._link(asked) if more else "")
 
-    async def _run(self, asked: Asked, gone: Callable[[], Awaitable[None]]) -> Answer:
+    async def _run(self, asked: Asked, gone: Callable[[], Awaitable[None]]) -> Ready | Answer:
+        """The answer to the query: whole, or one that goes on."""
         stream = self._stream(asked)
         workers = self._kit.workers
         try:
@@ -241,9 +249,9 @@ class CompiledEndpoint:
             raise
         if export is None:
             self._keep(asked, stream, piece)
-            return self._whole(asked, piece, self._link(asked) if stream.more else "").answer()
+            return self._whole(asked, piece, self._link(asked) if stream.more else "")
         keep = partial(self._keep, asked, stream)
-        collected = _Collected(piece, self._cache.largest_bytes, keep)
+        collected = Collected(piece, self._cache.largest_bytes, keep)
         # The headers go before the last row is known: the next page may turn out to be empty.
         link = self._link(asked) if asked.values.limit else ""
         first = self._whole(asked, piece, link).answer()
@@ -356,31 +364,6 @@ class CompiledEndpoint:
 def _unfit() -> Answer:
     detail = "The query cannot be computed with these parameters."
     return problem(_UNFIT, detail, kind="parameters")
-
-
-class _Collected:
-    """Pieces that go to a client, collected until they are a whole that is worth keeping."""
-
-    def __init__(self, first: bytes, most_bytes: int, keep: Callable[[bytes], None]) -> None:
-        self._pieces = [first]
-        self._left_bytes = most_bytes - len(first)
-        self._keep = keep
-
-    def over(self, more: Callable[[], Awaitable[Piece]]) -> Callable[[], Awaitable[Piece]]:
-        """The same as `more`, looked at on the way."""
-
-        async def next_piece() -> Piece:
-            piece, last = await more()
-            self._left_bytes -= len(piece)
-            if self._left_bytes < 0:
-                self._pieces.clear()
-            else:
-                self._pieces.append(piece)
-                if last:
-                    self._keep(b"".join(self._pieces))
-            return piece, last
-
-        return next_piece
 
 
 # Names that no parameter of a contract has: theirs are plain identifiers.
