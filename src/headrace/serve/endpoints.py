@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from headrace.base.clock import parse_time
 from headrace.base.errors import UsageError
 from headrace.base.hashing import address
-from headrace.serve.answering.answers import Answer, Head
+from headrace.serve.answering.answers import Answer, Head, Ready
 from headrace.serve.answering.problems import Refused, internal, new_instance, problem, unavailable
 from headrace.serve.asking.asked import Asked, Request
 from headrace.serve.asking.listing import listing_columns, listing_sql, listing_values
@@ -61,24 +61,6 @@ class KeyedRows(Protocol):
             NotByKey: the query is to be asked instead.
         """
         ...
-
-
-class Ready(NamedTuple):
-    """An answer that needs no waiting; `tag`, `age_seconds` and `link` become headers."""
-
-    status: int
-    head: Head
-    tag: str
-    age_seconds: int
-    body: bytes
-    link: str = ""
-
-    def answer(self) -> Answer:
-        """The same as any other answer."""
-        headers = {"ETag": self.tag, "X-Data-Age": str(self.age_seconds)}
-        if self.link:
-            headers["Link"] = self.link
-        return Answer(self.status, self.body, headers, head=self.head)
 
 
 class _Look(NamedTuple):

@@ -9,13 +9,12 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
 
-from headrace.serve.answering.answers import BODILESS, Headers
+from headrace.serve.answering.answers import BODILESS, Headers, Ready
 from headrace.serve.answering.problems import Refused
 from headrace.serve.asking.asked import Request
 from headrace.serve.asking.parameters import parse_query
 from headrace.serve.asking.routes import find_route, path_segments
 from headrace.serve.editions.edition import Edition, Target
-from headrace.serve.endpoints import Ready
 from headrace.serve.formats.compressing import CodedBodies, chosen_coding, is_worth_it
 from headrace.serve.formats.forms import Form, Formats
 from headrace.serve.settings import ServeSettings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from starlette.types import Message, Scope, Send
 
@@ -55,6 +55,24 @@ class Answer:
     more: Callable[[], Awaitable[Piece]] | None = None
     close: Callable[[], None] | None = None
     head: Head = NO_HEAD
+
+
+class Ready(NamedTuple):
+    """An answer that needs no waiting; `tag`, `age_seconds` and `link` become headers."""
+
+    status: int
+    head: Head
+    tag: str
+    age_seconds: int
+    body: bytes
+    link: str = ""
+
+    def answer(self) -> Answer:
+        """The same as any other answer."""
+        headers = {"ETag": self.tag, "X-Data-Age": str(self.age_seconds)}
+        if self.link:
+            headers["Link"] = self.link
+        return Answer(self.status, self.body, headers, head=self.head)
 
 
 async def send_answer(answer: Answer, method: str, send: Send) -> None:
