@@ -33,7 +33,7 @@ _MOST_ROWS = 2**63 - 1
 class KeyedReader:
     """One endpoint's keyed copy, open; for one thread at a time.
 
-    It answers on the event loop: what takes it long is not its to answer (`keyed_limits`).
+    It answers on the event loop: what takes it long is not its to answer (see `limits`).
     """
 
     def __init__(self, copy: OpenCopy, contract: EndpointContract) -> None:
