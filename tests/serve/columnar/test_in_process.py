@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import duckdb
 import pytest
 
 from headrace.serve.columnar.in_process import InProcess, InProcessReader
@@ -63,6 +64,20 @@ def test_a_query_can_be_interrupted(reader: InProcessReader) -> None:
     stream = reader.query(ENDLESS, {}, VALUE, Form("json"))
     failed, seconds = stopped(stream, after_seconds=0.1)
     assert (failed.kind, seconds < 5) == ("interrupted", True)
+
+
+def test_a_snapshot_is_closed_although_a_query_runs_on_it(shop: Shop) -> None:
+    """The query ends with it, and whoever asked is told."""
+    reader = InProcess(ServeSettings()).open(shop.store, shop.publish_sales())
+    stream = reader.query(ENDLESS, {}, VALUE, Form("json"))
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(refused, stream.next)
+        while not stream._stream._busy.locked():
+            pass
+        reader.close()
+        assert answer.result(10).kind == "interrupted"
+    with pytest.raises(duckdb.ConnectionException):
+        reader.local().cursor()
 
 
 def test_closing_waits_for_nothing(reader: InProcessReader) -> None:

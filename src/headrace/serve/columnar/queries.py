@@ -15,13 +15,10 @@ import duckdb
 
 from headrace.base.tables import Schema
 from headrace.serve.answering.answers import Piece
-from headrace.serve.columnar.snapshot_reader import SnapshotReader
+from headrace.serve.columnar.snapshot_reader import INTERRUPT_EVERY_SECONDS, SnapshotReader
 from headrace.serve.formats.forms import Form
 from headrace.store.snapshots import Ref, Snapshot
 from headrace.store.store import Store
-
-# An interrupt that comes before the query has begun is forgotten by DuckDB: so it is repeated.
-INTERRUPT_EVERY_SECONDS = 0.05
 
 FailureKind: TypeAlias = Literal["values", "memory", "interrupted", "process", "failed"]
 

@@ -7,7 +7,9 @@ query can change that.
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -26,6 +28,13 @@ from headrace.serve.settings import ServeSettings
 from headrace.store.snapshots import Ref, Snapshot
 from headrace.store.store import Store
 
+_LOG = logging.getLogger("headrace.serve")
+
+# An interrupt that comes before the query has begun is forgotten by DuckDB: so it is repeated.
+INTERRUPT_EVERY_SECONDS = 0.05
+# Nearly all that runs looks at interrupts much sooner; the rest is not worth waiting for.
+_CLOSE_SECONDS = 2.0
+
 Row: TypeAlias = "tuple[object, ...]"
 
 
@@ -36,26 +45,53 @@ class Cursors:
         """`connection` is closed with this."""
         self._connection = connection
         self._idle: list[duckdb.DuckDBPyConnection] = []
+        self._lent: dict[int, duckdb.DuckDBPyConnection] = {}
 
     def take(self) -> duckdb.DuckDBPyConnection:
-        """A connection, to be given back, or closed."""
+        """A connection, to be given back, or dropped."""
         # `pop` and `append` of a list are atomic: asking first whether there is one would not be.
         try:
-            return self._idle.pop()
+            cursor = self._idle.pop()
         except IndexError:
-            return self.new()
+            cursor = self.new()
+        self._lent[id(cursor)] = cursor
+        return cursor
 
     def give_back(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Take back a connection on which nothing is open."""
+        del self._lent[id(cursor)]
         self._idle.append(cursor)
+
+    def drop(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Close a connection on which something is open."""
+        del self._lent[id(cursor)]
+        cursor.close()
 
     def new(self) -> duckdb.DuckDBPyConnection:
         """A new connection, for the caller to close."""
         return self._connection.cursor()
 
     def close(self) -> None:
-        """Close the instance; nothing may be running."""
-        self._connection.close()
+        """Close the instance; what still runs on it is interrupted, and waited for a while."""
+        until = time.monotonic() + _CLOSE_SECONDS
+        while True:
+            try:
+                self._connection.close()
+            except duckdb.ResourceInUseException:
+                if time.monotonic() >= until:
+                    _LOG.warning("a query does not end: a snapshot stays open until it does")
+                    return
+                for cursor in list(self._lent.values()):
+                    _interrupt(cursor)
+                time.sleep(INTERRUPT_EVERY_SECONDS)
+            else:
+                return
+
+
+def _interrupt(cursor: duckdb.DuckDBPyConnection) -> None:
+    # It may have ended just now, and been closed.
+    with suppress(duckdb.ConnectionException):
+        cursor.interrupt()
 
 
 class _Stream:
@@ -74,9 +110,7 @@ class _Stream:
 
     def interrupt(self) -> None:
         """Make the running piece fail soon."""
-        # It may have ended just now, and been closed.
-        with suppress(duckdb.ConnectionException):
-            self._cursor.interrupt()
+        _interrupt(self._cursor)
 
     def close(self) -> None:
         """Give back what the query holds: now, or as soon as the running piece has ended."""
@@ -102,7 +136,7 @@ class _Stream:
             self._cursors.give_back(self._cursor)
         elif self._state == "open":
             # A query that has not ended would go on holding its memory in an idle cursor.
-            self._cursor.close()
+            self._cursors.drop(self._cursor)
         self._state = "closed"
 
 
@@ -241,7 +275,7 @@ class SnapshotReader:
         return self.cursors.new()
 
     def close(self) -> None:
-        """Close the instance; nothing may be running."""
+        """Close the instance; what still runs on it fails."""
         self.cursors.close()
 
 

@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from headrace.serve.answering.answers import Piece
 from headrace.serve.columnar.admission import Admission, Busy
+from headrace.serve.columnar.snapshot_reader import INTERRUPT_EVERY_SECONDS
 
 Result = TypeVar("Result")
 Gone: TypeAlias = Callable[[], Awaitable[None]]
@@ -21,8 +22,6 @@ __all__ = ["Busy", "ClientGone", "Export", "TooSlow", "Work", "Workers"]
 
 # Most answers are there before this; only then is it worth watching for the client to leave.
 _PATIENCE_SECONDS = 0.1
-# An interrupt that comes before the query has begun is forgotten by DuckDB: so it is repeated.
-_INTERRUPT_EVERY_SECONDS = 0.05
 
 
 class TooSlow(Exception):
@@ -188,5 +187,5 @@ def _stop(future: Future[Result], work: Work) -> None:
     """Interrupt until it has ended."""
     ended = threading.Event()
     future.add_done_callback(lambda _: ended.set())
-    while not future.cancel() and not ended.wait(_INTERRUPT_EVERY_SECONDS):
+    while not future.cancel() and not ended.wait(INTERRUPT_EVERY_SECONDS):
         work.interrupt()
