@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from headrace.base.access import Access
+from headrace.base.auth_settings import AuthSettings, LimitSettings
 from headrace.base.errors import Place
 from headrace.base.moments import Volatile
 
@@ -21,12 +23,40 @@ Value: TypeAlias = "str | int | float | bool | None"
 """A scalar of a YAML or TOML file. Dates stay text: they are typed by what they are used for."""
 
 
+Hiding: TypeAlias = Literal["masked", "hashed", "absent"]
+
+
+@dataclass(frozen=True, slots=True)
+class RowRule:
+    """The rows of a table that one role sees, "" is everybody: `sql` is a predicate over the
+    table's columns and `$auth.<claim>`; "" is every row.
+    """
+
+    role: str
+    sql: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class RowsDeclaration:
+    """`rows:` of a table: its rules, or that all rows are `public`, for a reason.
+
+    Of several rules that are for somebody, the rows of any are seen; without one, none.
+    """
+
+    place: Place
+    rules: tuple[RowRule, ...] = ()
+    public: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnContract:
     """What one column must look like.
 
     `type` is DuckDB's spelling, or "" where a model leaves the type to its query. `min` and `max`
     are inclusive. `pattern` is a regular expression that the whole text must match.
+    `access` says who sees its values: None where nothing is said; `hide` what others see: "masked"
+    (NULL), "hashed" or "absent".
     """
 
     name: str
@@ -39,6 +69,8 @@ class ColumnContract:
     accepted: tuple[Value, ...] = ()
     pattern: str = ""
     description: str = ""
+    access: Access | None = None
+    hide: Hiding = "masked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +188,8 @@ class Source:
             of two snapshots is newer; "" where no two rows have one key.
         deletes: for changes, the SQL condition that is true for a row that takes its key away.
         history: whether all states of each key are kept, as `<source>__history`.
+        access: who may query it ad hoc; None where nothing is said: nobody.
+        rows: who sees which of its rows; None where nothing is said: everybody all.
     """
 
     name: str
@@ -174,6 +208,8 @@ class Source:
     partition: Partition | None = None
     allow_empty: bool = False
     description: str = ""
+    access: Access | None = None
+    rows: RowsDeclaration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +258,7 @@ class Model:
     `volatile` is how long what it takes from the clock holds.
     `lookback` counts partitions of the model before its own that a cell needs, too; it and
     `inputs` say something of a model with a `partition` only. `retries` is None where the settings
-    say it.
+    say it. `access` and `rows` are as of a source.
     """
 
     name: str
@@ -241,6 +277,8 @@ class Model:
     allow_empty: bool = False
     description: str = ""
     tolerance: Tolerance = Tolerance(share=0.01)
+    access: Access | None = None
+    rows: RowsDeclaration | None = None
 
     @property
     def rules(self) -> tuple[CheckDeclaration, ...]:
@@ -289,6 +327,8 @@ class Endpoint:
         deprecated, sunset: ISO dates; "" is none.
         serve: the access path that the header asks for; "" leaves it to the compiler.
         filters, sort: fields of the answer that a client may filter and sort by, with their places.
+        access: who may call it; None where the header does not say: the settings' default, else it
+            is not served.
     """
 
     name: str
@@ -307,14 +347,16 @@ class Endpoint:
     serve: str = ""
     filters: tuple[tuple[str, Place], ...] = ()
     sort: tuple[tuple[str, Place], ...] = ()
+    access: Access | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Router:
-    """A Python file of `endpoints/` that defines a FastAPI `router`."""
+    """A Python file of `endpoints/` that defines a FastAPI `router`; `access` as of an endpoint."""
 
     name: str
     place: Place
+    access: Access | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +367,7 @@ class Settings:
     password; "" for none.
     `cors` are the origins whose pages may read answers; `snapshots` says whether a request may name
     an older snapshot; `streams` is how many event streams there may be at once.
+    `default_access` is that of endpoints that say nothing; None: they are not served.
     """
 
     name: str
@@ -344,6 +387,9 @@ class Settings:
     cors: tuple[str, ...] = ()
     snapshots: bool = False
     streams: int = 100
+    default_access: Access | None = None
+    auth: AuthSettings = AuthSettings()
+    limits: LimitSettings = LimitSettings()
 
 
 @dataclass(frozen=True, slots=True)

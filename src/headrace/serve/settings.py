@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from headrace.base.auth_settings import AuthSettings, LimitSettings
+
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
@@ -54,6 +56,8 @@ class ServeSettings:
         redis: where the address of a Redis is that several processes share their answers by; see
             `second_level`.
         project: its name, part of the key of every answer in a Redis.
+        auth: who is believed to be whom.
+        limits: how much anybody may ask.
     """
 
     deadline_seconds: float = 10.0
@@ -89,6 +93,8 @@ class ServeSettings:
     keep_alive_seconds: float = 15.0
     batch_calls: int = 100
     batch_bytes: int = 16 * 1024 * 1024
+    auth: AuthSettings = AuthSettings()
+    limits: LimitSettings = LimitSettings()
 
 
 DEFAULT_SETTINGS = ServeSettings()

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from headrace.base.access import NOBODY, Access
 from headrace.base.declarations import Severity, Value
 from headrace.base.errors import CorruptObject
 from headrace.base.hashing import address
@@ -92,6 +93,19 @@ class Rollup:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyedCase:
+    """Who a keyed copy answers: somebody for whom just these cases of the scope hold.
+
+    Attributes:
+        cases: numbers of the scope's cases, in order.
+        guards: (parameter, claim): the parameter must be equal to the claim, or no row matches.
+    """
+
+    cases: tuple[int, ...]
+    guards: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class KeyedQuery:
     """How an endpoint is answered from a keyed copy: an ordered list of its rows, found by key.
 
@@ -110,6 +124,8 @@ class KeyedQuery:
             may change any row.
         lone: whether there is one row even when no key matches, as of an aggregate without groups.
         rollup: how partial results become rows; None when the copy holds rows.
+        cases: who it answers, when the endpoint has a scope: anybody else gets the query. A
+            parameter in `equal` may be one of the scope's, "auth_store_id".
     """
 
     sql: str
@@ -123,6 +139,80 @@ class KeyedQuery:
     by_cell: str = ""
     lone: bool = False
     rollup: Rollup | None = None
+    cases: tuple[KeyedCase, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claim that a query takes as the parameter `auth_<name>`; `type` is DuckDB's spelling."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case of row policies: it holds for who has `role` ("" is everybody) and all `claims`."""
+
+    role: str
+    claims: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a query takes from whoever asks; each is a parameter of its SQL.
+
+    Attributes:
+        claims: `auth_<name>` each: its value, or NULL.
+        cases: `auth_case_<number>` each, a BOOLEAN: whether it holds.
+        masks: `auth_mask_<number>` each, a BOOLEAN: whether the value may be seen, by one of these
+            roles.
+        salted: whether there is `auth_salt`, a VARCHAR: the same for everybody, known to nobody.
+    """
+
+    claims: tuple[Claim, ...] = ()
+    cases: tuple[Case, ...] = ()
+    masks: tuple[tuple[str, ...], ...] = ()
+    salted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RowCase:
+    """The rows that one role sees ("" is everybody): `sql` is a predicate over the table's columns,
+    with `$auth_<claim>`; "" is every row. Without one of the `claims` it is none.
+    """
+
+    role: str
+    sql: str = ""
+    claims: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnMask:
+    """What others than the `roles` see of a column: NULL, a keyed hash, or no such column."""
+
+    column: str
+    roles: tuple[str, ...]
+    hide: Literal["masked", "hashed", "absent"] = "masked"
+
+
+@dataclass(frozen=True, slots=True)
+class TablePolicy:
+    """Who may see what of a table.
+
+    Attributes:
+        access: who may query it ad hoc.
+        rows: the rows that are seen: of several cases that hold, those of any; None is all rows.
+        claims: of the cases, typed.
+        masks: of its columns.
+        columns: all of them, in order.
+    """
+
+    access: Access = NOBODY
+    rows: tuple[RowCase, ...] | None = None
+    claims: tuple[Claim, ...] = ()
+    masks: tuple[ColumnMask, ...] = ()
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +238,8 @@ class EndpointContract:
         keyed: the keyed copy that answers it; None when its shape allows none.
         filters: fields that a client may filter by.
         sorts: fields that a client may sort by.
+        access: who may ask.
+        scope: what the query takes from whoever asks; None when everybody gets the same answer.
     """
 
     name: str
@@ -171,27 +263,32 @@ class EndpointContract:
     keyed: KeyedQuery | None = None
     filters: tuple[str, ...] = ()
     sorts: tuple[str, ...] = ()
+    access: Access = NOBODY
+    scope: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PythonModule:
     """A Python file that serving runs: `object` is the address of its text in the store.
 
-    `path` is relative to the project; `router` says that it defines a FastAPI `router`.
+    `path` is relative to the project; `router` says that it defines a FastAPI `router`, `access`
+    who may call it.
     """
 
     path: str
     object: str
     router: bool
+    access: Access = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The contract that a snapshot serves."""
+    """The contract that a snapshot serves; `tables` has the policy of each of its tables."""
 
     project: str
     endpoints: tuple[EndpointContract, ...] = ()
     modules: tuple[PythonModule, ...] = ()
+    tables: Mapping[str, TablePolicy] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
