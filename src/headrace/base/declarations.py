@@ -388,8 +388,8 @@ class Settings:
     snapshots: bool = False
     streams: int = 100
     default_access: Access | None = None
-    auth: AuthSettings = AuthSettings()
-    limits: LimitSettings = LimitSettings()
+    auth: AuthSettings = field(default_factory=AuthSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
 
 
 @dataclass(frozen=True, slots=True)

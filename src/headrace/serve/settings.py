@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from headrace.base.auth_settings import AuthSettings, LimitSettings
@@ -93,8 +93,8 @@ class ServeSettings:
     keep_alive_seconds: float = 15.0
     batch_calls: int = 100
     batch_bytes: int = 16 * 1024 * 1024
-    auth: AuthSettings = AuthSettings()
-    limits: LimitSettings = LimitSettings()
+    auth: AuthSettings = field(default_factory=AuthSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
 
 
 DEFAULT_SETTINGS = ServeSettings()
