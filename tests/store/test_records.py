@@ -92,8 +92,8 @@ def test_the_end_of_no_run_is_refused(path: Path) -> None:
 def test_the_last_commit_survives_a_power_cut(path: Path) -> None:
     """The settings under which it does; what they are worth was measured with power cuts."""
     records = Records.open(path)
-    [mode] = records._connection.execute("PRAGMA journal_mode").fetchone()
-    [synchronous] = records._connection.execute("PRAGMA synchronous").fetchone()
+    [mode] = records._database._connection.execute("PRAGMA journal_mode").fetchone()
+    [synchronous] = records._database._connection.execute("PRAGMA synchronous").fetchone()
     assert (mode, synchronous) == ("truncate", 3)
     records.close()
 
@@ -149,9 +149,11 @@ def test_calls_add_up_by_path_and_day_whoever_counts_them(path: Path) -> None:
     assert records.calls_since("prod", "2026-01-01") == {"/a": 10, "/b": 1}
     assert others.calls_since("prod", "2026-01-02") == {"/a": 5}
     assert records.calls_since("test", "2026-01-01") == {}
-    rows = records._connection.execute("SELECT day, last_at FROM access_counts WHERE path = '/b'")
+    rows = records._database._connection.execute(
+        "SELECT day, last_at FROM access_counts WHERE path = '/b'"
+    )
     assert rows.fetchall() == [("2026-01-01", "2026-01-01T10:00:00.000000Z")]
-    [[last]] = records._connection.execute(
+    [[last]] = records._database._connection.execute(
         "SELECT last_at FROM access_counts WHERE environment = 'prod' AND day = '2026-01-01'"
         " AND path = '/a'"
     ).fetchall()

@@ -6,27 +6,20 @@ the access counts are gone. The queries lie in sql/, the migrations in sql/migra
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import sqlite3
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal
 
 from headrace.base.declarations import Severity
-from headrace.base.errors import NotFound, StoreError
+from headrace.base.errors import NotFound
+from headrace.store.database import BUSY_SECONDS, Database, DatabaseKind, Parameters
 
-_SQL = Path(__file__).parent / "sql"
-_BUSY_SECONDS = 30.0
-# Of 40 power cuts, the default (DELETE, FULL) lost an acknowledged commit in 29, and these in none.
-# WAL would do too, but SQLite before 3.51.3 can corrupt a WAL that two connections write to.
-_PRAGMAS = ("journal_mode = TRUNCATE", "synchronous = EXTRA", "foreign_keys = ON")
+_KIND = DatabaseKind(
+    "the operations record", Path(__file__).parent / "sql", "no published data depends on it"
+)
 # Characters of an ISO 8601 time that are its date.
 _DAY = 10
-
-Parameters: TypeAlias = Mapping[str, "str | int | float | None"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +75,14 @@ class CheckRecord:
     sample: str = "[]"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Records:
     """An open operations record; may be used from any thread, and by several processes at once."""
 
-    path: Path
-    _connection: sqlite3.Connection
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _database: Database
 
     @classmethod
-    def open(cls, path: Path, *, busy_seconds: float = _BUSY_SECONDS) -> Records:
+    def open(cls, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> Records:
         """The record in the file `path`, which is created, or brought to this version.
 
         Args:
@@ -101,27 +92,20 @@ class Records:
         Raises:
             StoreError: the file is no such record, or was made by a newer version.
         """
-        with _reporting(path):
-            connection = sqlite3.connect(
-                path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
-            )
-            records = cls(path, connection)
-            try:
-                for pragma in _PRAGMAS:
-                    connection.execute(f"PRAGMA {pragma}")
-                records._migrate()
-            except BaseException:
-                connection.close()
-                raise
-        return records
+        return cls(Database.open(path, _KIND, busy_seconds=busy_seconds))
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._database.path
 
     def close(self) -> None:
         """Close the file."""
-        self._connection.close()
+        self._database.close()
 
     def run_started(self, run: RunRecord) -> None:
         """Note a run that begins."""
-        self._write("insert_run", [asdict(run)])
+        self._database.write("insert_run", [asdict(run)])
 
     def run_finished(
         self,
@@ -136,7 +120,7 @@ class Records:
         Raises:
             NotFound: no such run has begun.
         """
-        changed = self._write(
+        changed = self._database.write(
             "finish_run",
             [
                 {
@@ -156,11 +140,11 @@ class Records:
 
     def add_step(self, *steps: StepRecord) -> None:
         """Note tables that a run has dealt with, in one transaction."""
-        self._write("insert_step", [asdict(step) for step in steps])
+        self._database.write("insert_step", [asdict(step) for step in steps])
 
     def add_check(self, *checks: CheckRecord) -> None:
         """Note checks that a run has made, in one transaction."""
-        self._write("insert_check", [asdict(check) for check in checks])
+        self._database.write("insert_check", [asdict(check) for check in checks])
 
     def add_calls(self, environment: str, calls: Mapping[str, int], at: str) -> None:
         """Add calls, by path, to those that are counted already, in one transaction.
@@ -168,77 +152,23 @@ class Records:
         `at` is the ISO 8601 UTC time of the last of them; they count for its day.
         """
         common: Parameters = {"environment": environment, "day": at[:_DAY], "at": at}
-        self._write(
+        self._database.write(
             "add_calls", [{**common, "path": path, "calls": count} for path, count in calls.items()]
         )
 
     def calls_since(self, environment: str, day: str) -> dict[str, int]:
         """Path -> calls since the ISO date `day`, that day included; without those of no call."""
-        return dict(self._rows("calls_since", {"environment": environment, "day": day}))
+        return dict(self._database.rows("calls_since", {"environment": environment, "day": day}))
 
     def last_runs(self, environment: str, limit: int) -> list[RunRecord]:
         """The last runs of an environment, newest first, at most `limit`."""
-        rows = self._rows("last_runs", {"environment": environment, "limit": limit})
+        rows = self._database.rows("last_runs", {"environment": environment, "limit": limit})
         return [RunRecord(*row) for row in rows]
 
     def steps(self, run: str) -> list[StepRecord]:
         """The tables that a run has dealt with, in the order in which they ended."""
-        return [StepRecord(*row) for row in self._rows("steps_of_run", {"run": run})]
+        return [StepRecord(*row) for row in self._database.rows("steps_of_run", {"run": run})]
 
     def checks(self, run: str) -> list[CheckRecord]:
         """The checks that a run has made, in the order in which they ended."""
-        return [CheckRecord(*row) for row in self._rows("checks_of_run", {"run": run})]
-
-    def _write(self, query: str, rows: Sequence[Parameters]) -> int:
-        """Run a query once for each of `rows`, all or none; the number of rows that it changed."""
-        with self._transaction() as connection:
-            return connection.executemany(_query(query), rows).rowcount
-
-    def _rows(self, query: str, parameters: Parameters) -> list[tuple[Any, ...]]:
-        with self._lock, _reporting(self.path):
-            return self._connection.execute(_query(query), parameters).fetchall()
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        # IMMEDIATE: a transaction that begins by reading can be refused when it comes to writing.
-        with self._lock, _reporting(self.path), self._connection as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            yield connection
-
-    def _version(self) -> int:
-        [version] = self._connection.execute("PRAGMA user_version").fetchone()
-        return int(version)
-
-    def _migrate(self) -> None:
-        migrations = sorted((_SQL / "migrations").glob("*.sql"))
-        if self._version() == len(migrations):
-            return
-        with self._transaction() as connection:
-            version = self._version()
-            if version > len(migrations):
-                raise StoreError(
-                    f"{self.path}: made by a newer version of headrace (format {version}); "
-                    f"expected format {len(migrations)} or older; upgrade headrace"
-                )
-            for migration in migrations[version:]:
-                for statement in migration.read_text(encoding="utf-8").split(";\n"):
-                    connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {len(migrations)}")
-
-
-@functools.cache
-def _query(name: str) -> str:
-    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")
-
-
-@contextlib.contextmanager
-def _reporting(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into a StoreError."""
-    try:
-        yield
-    except sqlite3.Error as exc:
-        raise StoreError(
-            f"{path}: the operations record cannot be used ({exc}); expected a SQLite file that "
-            "headrace wrote; no published data depends on it: if it is damaged, move it away, "
-            "and a new one is begun"
-        ) from exc
+        return [CheckRecord(*row) for row in self._database.rows("checks_of_run", {"run": run})]
