@@ -4,13 +4,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from headrace.base.access import Principal
     from headrace.serve.app import Service, create_app
-    from headrace.serve.editions.dependencies import SnapshotDep, SnapshotView
+    from headrace.serve.editions.dependencies import PrincipalDep, SnapshotDep, SnapshotView
     from headrace.serve.settings import ServeSettings
 
-__all__ = ["ServeSettings", "Service", "SnapshotDep", "SnapshotView", "create_app"]
+__all__ = [
+    "Principal",
+    "PrincipalDep",
+    "ServeSettings",
+    "Service",
+    "SnapshotDep",
+    "SnapshotView",
+    "create_app",
+]
 
 _HOMES = {
+    "Principal": "editions.dependencies",
+    "PrincipalDep": "editions.dependencies",
     "ServeSettings": "settings",
     "Service": "app",
     "SnapshotDep": "editions.dependencies",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import msgspec
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
+from headrace.base.access import NOBODY
 from headrace.serve.answering.answers import (
     Answer,
     Headers,
@@ -29,6 +30,7 @@ from headrace.serve.answering.problems import (
 from headrace.serve.asking.cursors import Cursors
 from headrace.serve.asking.listing import CURSOR, SNAPSHOT
 from headrace.serve.asking.parameters import parse_query
+from headrace.serve.asking.routes import Match
 from headrace.serve.batch import ALLOWED as BATCH_ALLOWED
 from headrace.serve.batch import PATH as BATCH_PATH
 from headrace.serve.batch import answer_batch, read_calls
@@ -37,11 +39,13 @@ from headrace.serve.caching.second_level import open_second_level
 from headrace.serve.columnar.workers import ClientGone
 from headrace.serve.counting import AccessCounts
 from headrace.serve.cross_origin import CrossOrigin
-from headrace.serve.editions.dependencies import SCOPE_KEY
-from headrace.serve.editions.edition import Edition
+from headrace.serve.editions.dependencies import PRINCIPAL_KEY, SCOPE_KEY
+from headrace.serve.editions.edition import Edition, Served
 from headrace.serve.editions.pinned import Pinned
 from headrace.serve.editions.user_routers import INSTANCE_KEY
 from headrace.serve.editions.watching import Watcher
+from headrace.serve.faces import Face, Faces, face_request
+from headrace.serve.gate import OPEN_GATE, Gate, require
 from headrace.serve.kit import Kit
 from headrace.serve.messages import LimitedBody, Sender, read_body, request_id
 from headrace.serve.questions import (
@@ -52,9 +56,11 @@ from headrace.serve.questions import (
     is_routed,
     leaving,
     own_parameters,
+    principal_of,
     raw_path,
 )
 from headrace.serve.quick_way import Hot, QuickWay
+from headrace.serve.refreshing import Refresher
 from headrace.serve.settings import DEFAULT_SETTINGS, ServeSettings
 from headrace.serve.streams import STREAM_ENDING, Streams, stream_head
 from headrace.store.store import Store
@@ -87,16 +93,27 @@ def create_app(
 class Service:
     """An ASGI application; `close` it when no server's lifespan does."""
 
-    def __init__(self, kit: Kit, watcher: Watcher | Pinned) -> None:
+    def __init__(
+        self,
+        kit: Kit,
+        watcher: Watcher | Pinned,
+        gate: Gate = OPEN_GATE,
+        faces: Sequence[Face] = (),
+    ) -> None:
         """Use `create_app`; over a `Pinned` one, it serves what is in memory."""
         self.settings = kit.settings
+        self._gate = gate
+        self._faces = Faces(faces)
+        self._refresher = Refresher(
+            [gate.refresh, self._faces.refresh], kit.settings.refresh_seconds
+        )
         self.draining = False
         self._workers = kit.workers
         self._readers = kit.readers
         self._watcher = watcher
         self._counts = kit.counts
         self._cache = kit.cache
-        self._quick_way = QuickWay(watcher, kit.formats, kit.settings)
+        self._quick_way = QuickWay(watcher, kit.formats, kit.settings, gate)
         self._questions = Questions(kit)
         self._cross_origin = CrossOrigin(kit.settings.cors)
         self.streams = Streams(lambda: watcher.number, kit.settings)
@@ -137,6 +154,7 @@ class Service:
 
     def close(self) -> None:
         """Stop following the environment, record the calls, and give everything back."""
+        self._refresher.close()
         self._watcher.close()
         self._workers.close()
         self._readers.close()
@@ -152,6 +170,7 @@ class Service:
                 await asyncio.to_thread(self.refresh)
                 self._watcher.start()
                 self._counts.start()
+                self._refresher.start()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await asyncio.to_thread(self.close)
@@ -199,19 +218,29 @@ class Service:
         if system := self._system.get(scope["path"]):
             await send_answer(_read_only(scope, system), scope["method"], sender)
             return
-        if _is_stream(scope) and await self._streamed(scope, receive, sender):
+        # Before anything looks at what is asked for: headers alone say who asks.
+        scope = {**scope, PRINCIPAL_KEY: await self._gate.principal(scope["headers"])}
+        if self._faces.has(scope["path"]):
+            answer = await self._faces.answer(face_request(scope, receive, principal_of(scope)))
+            await send_answer(answer, scope["method"], sender)
             return
         edition = self._acquired()
         try:
-            wanted = self._questions.wanted(edition, scope)
-            if wanted is None or self._questions.is_here(wanted, edition, scope):
+            self._questions.admit(edition, scope)
+            stream = self._questions.stream(edition, scope) if _is_stream(scope) else None
+            wanted = None if stream else self._questions.wanted(edition, scope)
+            if not stream and (wanted is None or self._questions.is_here(wanted, edition, scope)):
                 number = wanted.number if wanted else edition.ref.number
                 await self._respond_from(edition, number, scope, receive, sender)
                 return
         finally:
             self._watcher.release(edition)
-        async with self._watcher.pins.edition(wanted.number) as older:
-            await self._respond_from(older, wanted.number, scope, receive, sender)
+        if stream is not None:
+            await self._streamed(stream, scope, receive, sender)
+        elif wanted is not None:
+            async with self._watcher.pins.edition(wanted.number) as older:
+                self._questions.require_same_policies(edition, older, scope)
+                await self._respond_from(older, wanted.number, scope, receive, sender)
 
     def _acquired(self) -> Edition:
         edition = self._watcher.acquire()
@@ -260,19 +289,14 @@ class Service:
 
         return await answer_batch(calls, ask, number, self.settings)
 
-    async def _streamed(self, scope: Scope, receive: Receive, sender: Sender) -> bool:
-        """Send events, if the path is that of an endpoint's stream."""
-        edition = self._acquired()
-        try:
-            found = self._questions.stream(edition, scope)
-        finally:
-            self._watcher.release(edition)
-        if found is None:
-            return False
+    async def _streamed(
+        self, found: Match[Served], scope: Scope, receive: Receive, sender: Sender
+    ) -> None:
+        """Send the events of an endpoint's stream."""
         if scope["method"] not in ("GET", "HEAD"):
             answer = _read_only(scope, not_found)
             await send_answer(answer, scope["method"], sender)
-            return True
+            return
         self._cross_origin.require(scope)
         pairs = dict(parse_query(scope["query_string"]))
         if any(name in pairs and name not in own_parameters(found) for name in (CURSOR, SNAPSHOT)):
@@ -280,10 +304,12 @@ class Service:
         path, query = raw_path(scope).rpartition(b"/")[0], scope["query_string"]
 
         async def ask(tag: str) -> Answer:
-            # Acquired for each answer: an idle stream keeps no old snapshot open.
+            # Asked anew for each answer: a credential may have been revoked meanwhile.
+            principal = await self._gate.principal(scope["headers"])
+            # Acquired likewise: an idle stream keeps no old snapshot open.
             edition = self._acquired()
             try:
-                inner = asking(scope, path + b"?" + query, tag)
+                inner = asking({**scope, PRINCIPAL_KEY: principal}, path + b"?" + query, tag)
                 return await whole_answer(await self._questions.asked(edition, inner))
             finally:
                 self._watcher.release(edition)
@@ -293,7 +319,6 @@ class Service:
             await send_answer(stream_head(await ask("")), "HEAD", sender)
         else:
             await self.streams.run(ask, last_tag, sender, leaving(receive))
-        return True
 
     async def _user(self, edition: Edition, scope: Scope, receive: Receive, sender: Sender) -> None:
         """Let the user's routers answer, on the same snapshot."""
@@ -308,6 +333,8 @@ class Service:
             # Whoever writes a GET has written its HEAD.
             scope = {**scope, "method": "GET"}
             sender.bodiless = True
+        access = edition.code.access(scope)
+        require(NOBODY if access is None else access, principal_of(scope))
         pinned = {**scope, SCOPE_KEY: edition.view, INSTANCE_KEY: sender.instance}
         body = LimitedBody(receive, self.settings.max_body_bytes)
         await edition.application(pinned, body, sender)
@@ -354,13 +381,21 @@ async def _send_hot(hot: Hot, method: str, send: Send) -> None:
 
 
 def _page(edition: Edition, scope: Scope) -> Answer | None:
-    """The pages that every snapshot has."""
+    """The pages that every snapshot has: each tells of what is open to whoever asks."""
+    if scope["path"] not in ("/", "/openapi.json"):
+        return None
+    principal = principal_of(scope)
+    described = edition.descriptions.of(principal)
+    caching = "no-cache" if principal.is_anonymous else "private, no-store"
     if scope["path"] == "/":
-        return _read_only(scope, lambda: edition.index.answer(request_header(scope, b"accept")))
-    if scope["path"] == "/openapi.json":
-        headers = {"Content-Type": "application/json", "Cache-Control": "no-cache"}
-        return _read_only(scope, lambda: Answer(200, edition.openapi, headers))
-    return None
+        accept = request_header(scope, b"accept")
+        return _read_only(scope, lambda: described.index.answer(accept, caching))
+    headers = {
+        "Content-Type": "application/json",
+        "Cache-Control": caching,
+        "Vary": "Authorization, Cookie",
+    }
+    return _read_only(scope, lambda: Answer(200, described.openapi, headers))
 
 
 def _read_only(scope: Scope, make: Callable[[], Answer]) -> Answer:

@@ -11,6 +11,7 @@ from functools import partial
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
+from headrace.base.access import Principal
 from headrace.base.clock import parse_time
 from headrace.base.errors import UsageError
 from headrace.base.hashing import address
@@ -28,6 +29,7 @@ from headrace.serve.columnar.workers import Busy, ClientGone, TooSlow
 from headrace.serve.formats.forms import Form, chosen_form
 from headrace.serve.keyed.limits import NotByKey
 from headrace.serve.kit import Kit
+from headrace.serve.scoping import Scoping, unscoped
 from headrace.store.snapshots import EndpointContract, Snapshot
 
 _LOG = logging.getLogger("headrace.serve")
@@ -101,6 +103,7 @@ class CompiledEndpoint:
         self._content = content_of(contract, reader.snapshot)
         self.pages = Pages.of(contract, self._content, reader.ref.number, kit.cursors)
         self._loaded_at = newest_load(contract, reader.snapshot)
+        self._scoping = Scoping(contract.scope, kit.salt) if contract.scope else None
         self._unchanged = Head(self._fixed())
         self._looks = {form: self._look(form) for form in kit.formats.forms}
         # By far the most answers look so: to be told by one comparison.
@@ -121,8 +124,8 @@ class CompiledEndpoint:
                 f"expected {self._names}, as its contract says; run `headrace run`"
             )
 
-    def asked(self, request: Request) -> Asked:
-        """A request, read.
+    def asked(self, request: Request, principal: Principal) -> Asked:
+        """A request, read, of somebody who may ask.
 
         Raises:
             Refused: 422, the parameters do not fit.
@@ -132,12 +135,16 @@ class CompiledEndpoint:
             form, query = chosen_form(form, query, self._parameters.known)
             request = request._replace(format=form)
         values = self._parameters.read(request.path, query)
+        active: frozenset[int] = frozenset()
+        if self._scoping is not None:
+            bound = self._scoping.bind(principal)
+            values, active = bound.over(values), bound.active
         if values.listing.cursor:
             values = self.pages.continued(values)
         look = self._plain_look if form is self._plain else self._looks[form]
         named = look.name + values.key.encode("utf-8", "surrogatepass")
         digest = blake2b(named, digest_size=16).hexdigest()
-        return Asked(self.contract.path, request, values, f'W/"{digest}"')
+        return Asked(self.contract.path, request, values, f'W/"{digest}"', principal, active)
 
     def ready(self, asked: Asked, none_match: str) -> Ready | None:
         """The answer to a GET or HEAD, if it can be had without waiting.
@@ -306,12 +313,16 @@ class CompiledEndpoint:
             return unavailable("The query needs more memory than there is.", "memory")
         if kind in ("process", "interrupted"):
             return unavailable("The query was ended before it had an answer.", "ended")
-        if kind == "values" and asked.values.has_values:
+        if kind == "values" and self._has_values(asked):
             self._cache.put(asked.tag, Entry(b"", asked, _UNFIT))
             return _unfit()
         instance = new_instance()
         _LOG.error("%s: endpoint %s failed: %s", instance, self.contract.name, exc)
         return internal(instance)
+
+    def _has_values(self, asked: Asked) -> bool:
+        """Whether anything in the query is what the client has written."""
+        return asked.values._replace(bound=unscoped(asked.values.bound)).has_values
 
     def _bound(self, values: Values) -> dict[str, object]:
         bound: dict[str, object] = {name: values.bound[name] for name in self._used}
@@ -323,12 +334,17 @@ class CompiledEndpoint:
     def _fixed(self) -> dict[str, str]:
         return {
             "X-Snapshot": str(self._reader.ref.number),
-            # Any cache may keep the answer, and asks whether it is still the one: a publish that
-            # touches none of its tables leaves the tag as it was.
-            "Cache-Control": "public, no-cache",
+            "Cache-Control": self._caching(),
             "Vary": ", ".join(_VARY if self._kit.settings.cors else _VARY[:2]),
             "X-Content-Type-Options": "nosniff",
         }
+
+    def _caching(self) -> str:
+        if self.contract.access.kind == "public":
+            # Any cache may keep the answer, and asks whether it is still the one: a publish that
+            # touches none of its tables leaves the tag as it was.
+            return "public, no-cache"
+        return "private, no-store"
 
     def _look(self, form: Form) -> _Look:
         headers = {"Content-Type": form.content_type, **self._fixed()}

@@ -7,13 +7,16 @@ nothing else decides: whoever dispatches asks `access` first, by the request's h
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 from starlette.types import Receive, Scope
 
 from headrace.base.access import Access, Principal
 from headrace.serve.answering.answers import Answer, request_header
+from headrace.serve.answering.problems import Refused, not_allowed
+from headrace.serve.asking.routes import Routes, path_segments
+from headrace.serve.gate import refusal, require
 from headrace.serve.messages import read_body
 
 
@@ -86,3 +89,66 @@ class Face(Protocol):
     def refresh(self) -> None:
         """Look at what may have changed outside; about once a second, in a thread."""
         ...
+
+
+class Faces:
+    """Every face of a service, found by path."""
+
+    def __init__(self, faces: Sequence[Face] = ()) -> None:
+        """Have these."""
+        self._faces = tuple(faces)
+        self._routes = {face.prefix: Routes(_by_path(face).items()) for face in faces}
+
+    def refresh(self) -> None:
+        """Let each look at what may have changed; blocks."""
+        for face in self._faces:
+            face.refresh()
+
+    def has(self, path: str) -> bool:
+        """Whether a path is one of theirs."""
+        return any(path == prefix or path.startswith(f"{prefix}/") for prefix in self._routes)
+
+    async def answer(self, request: FaceRequest) -> Answer:
+        """The answer of whichever route a request is for.
+
+        Raises:
+            Refused: there is none, or whoever asks may not.
+            ClientGone: the client has left.
+        """
+        path: str = request.scope["path"]
+        prefix = "/" + path.split("/", 2)[1]
+        found = self._routes[prefix].match(path_segments(path.encode("utf-8", "surrogateescape")))
+        by_method = found.target if found is not None else {}
+        open_to = {
+            method: route
+            for method, route in by_method.items()
+            if route.access.allows(request.principal)
+        }
+        if found is None or not open_to:
+            raise refusal(request.principal)
+        method = "GET" if request.scope["method"] == "HEAD" else request.scope["method"]
+        if method not in by_method:
+            allowed = ", ".join(sorted({*open_to, "OPTIONS", *_head(open_to)}))
+            if method == "OPTIONS":
+                return Answer(204, headers={"Allow": allowed})
+            raise Refused(not_allowed(allowed))
+        require(by_method[method].access, request.principal)
+        return await by_method[method].handler(replace(request, parameters=found.parameters))
+
+
+def face_request(scope: Scope, receive: Receive, principal: Principal) -> FaceRequest:
+    """A request of somebody to a face."""
+    client = scope.get("client")
+    address = client[0] if client else ""
+    return FaceRequest(scope, receive, principal, {}, scope["scheme"] == "https", address)
+
+
+def _by_path(face: Face) -> dict[str, dict[str, FaceRoute]]:
+    found: dict[str, dict[str, FaceRoute]] = {}
+    for route in face.routes:
+        found.setdefault(route.path, {})[route.method] = route
+    return found
+
+
+def _head(methods: Mapping[str, FaceRoute]) -> list[str]:
+    return ["HEAD"] if "GET" in methods else []

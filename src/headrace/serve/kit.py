@@ -19,7 +19,7 @@ from headrace.serve.settings import ServeSettings
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """The shared parts; make it by `make`."""
+    """The shared parts; make it by `make`. `salt` is what masked values are hashed with."""
 
     clock: Clock
     settings: ServeSettings
@@ -29,6 +29,7 @@ class Kit:
     counts: AccessCounts
     cache: AnswerCache
     cursors: Cursors
+    salt: str
     flights: Flights = field(default_factory=Flights)
 
     @classmethod
@@ -39,11 +40,12 @@ class Kit:
         counts: AccessCounts | None = None,
         second: SecondLevel | None = None,
         cursors: Cursors | None = None,
+        salt: str = "",
     ) -> Kit:
         """The kit of a service with these settings.
 
         Without `counts` no call goes on record; without `cursors`, those of another process are
-        refused.
+        refused; without `salt`, another process hashes otherwise.
         """
         workers = Workers(
             threads=settings.workers,
@@ -61,4 +63,5 @@ class Kit:
             counts or AccessCounts(None, "", settings.count_seconds),
             AnswerCache(settings.cache_bytes, second),
             cursors or Cursors.of(os.urandom(32), ""),
+            salt or os.urandom(32).hex(),
         )

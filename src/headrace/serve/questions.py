@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from starlette.routing import Match
 from starlette.types import Message, Receive, Scope
 
+from headrace.base.access import Access, Principal
 from headrace.serve.answering.answers import Answer, request_header
 from headrace.serve.answering.problems import Refused, not_allowed, not_found, problem
 from headrace.serve.asking.asked import Request
@@ -20,14 +21,18 @@ from headrace.serve.asking.parameters import parse_query
 from headrace.serve.asking.routes import Match as Found
 from headrace.serve.asking.routes import find_route, path_segments
 from headrace.serve.batch import PATH as BATCH_PATH
+from headrace.serve.editions.dependencies import PRINCIPAL_KEY
 from headrace.serve.editions.edition import Edition, Served
 from headrace.serve.editions.pins import Wanted, wanted_snapshot
 from headrace.serve.formats.compressing import chosen_coding, coded
 from headrace.serve.formats.forms import Form
+from headrace.serve.gate import refusal, require
 from headrace.serve.kit import Kit
 from headrace.serve.messages import Sender
 from headrace.serve.streams import STREAM_ENDING
 
+# What these say depends on who asks.
+_OPEN_PATHS = frozenset({"/", "/openapi.json", BATCH_PATH})
 READS = ("GET", "HEAD", "OPTIONS")
 ALLOWED = ", ".join(READS)
 
@@ -58,6 +63,41 @@ class Questions:
             own = frozenset() if self._may_name_snapshots else frozenset({SNAPSHOT})
         pairs = dict(parse_query(query))
         return wanted_snapshot(pairs, own, self._cursors, allowed=self._may_name_snapshots)
+
+    def admit(self, edition: Edition, scope: Scope) -> None:
+        """Make sure that whoever asks may ask this, before anything looks into the request.
+
+        Raises:
+            Refused: 401 or 404; where there is nothing, as where there is something for others.
+        """
+        if scope["path"] in _OPEN_PATHS:
+            return
+        access = self._access(edition, scope)
+        if access is not None:
+            require(access, principal_of(scope))
+        elif edition.descriptions.is_guarded:
+            raise refusal(principal_of(scope))
+
+    def require_same_policies(self, edition: Edition, older: Edition, scope: Scope) -> None:
+        """Make sure that an older edition shows nobody more than the current one does.
+
+        Raises:
+            Refused: 410, who may see which rows of its tables has changed since.
+        """
+        found, _ = self.found(older, scope)
+        tables = found.target.endpoint.contract.tables if found is not None else ()
+        if any(edition.policy(table) != older.policy(table) for table in tables):
+            detail = "Who may see what has changed since that snapshot; ask without `cursor`."
+            raise Refused(problem(410, detail, kind="snapshot-gone"))
+
+    def _access(self, edition: Edition, scope: Scope) -> Access | None:
+        """Who may ask what a path leads to; None when it leads nowhere."""
+        found, _ = self.found(edition, scope)
+        found = found or self.stream(edition, scope)
+        is_users = scope["method"] not in READS and is_routed(edition.application, scope)
+        if found is not None and not is_users:
+            return found.target.endpoint.contract.access
+        return edition.code.access(scope)
 
     def is_here(self, wanted: Wanted, edition: Edition, scope: Scope) -> bool:
         """Whether an edition has what is wanted, be it under another number."""
@@ -106,11 +146,13 @@ class Questions:
         found, form = self.found(edition, scope)
         if found is None:
             return None
+        principal = principal_of(scope)
+        if scope["method"] not in READS and is_routed(edition.application, scope):
+            return None
+        require(found.target.endpoint.contract.access, principal)
         if scope["method"] == "OPTIONS":
             return Answer(204, headers={"Allow": ALLOWED})
         if scope["method"] not in READS:
-            if is_routed(edition.application, scope):
-                return None
             return not_allowed(ALLOWED)
         sender.headers.extend(found.target.notice.headers(found.parameters))
         endpoint = found.target.endpoint
@@ -120,7 +162,8 @@ class Questions:
                 parse_query(scope["query_string"]),
                 form or self._negotiated(scope),
                 raw_path(scope),
-            )
+            ),
+            principal,
         )
         ready = endpoint.ready(asked, request_header(scope, b"if-none-match"))
         answer = ready.answer() if ready else await endpoint.answer(asked, leaving(receive))
@@ -135,6 +178,15 @@ class Questions:
             offered = ", ".join(each.media_type for each in self._formats.offered)
             raise Refused(problem(406, f"This path answers as {offered}."))
         return chosen
+
+
+def principal_of(scope: Scope) -> Principal:
+    """Who sends a request that the gate has let through."""
+    found = scope[PRINCIPAL_KEY]
+    # A request without one has gone round the gate: it must not go on, optimized or not.
+    if not isinstance(found, Principal):
+        raise TypeError("a request has no principal")
+    return found
 
 
 def raw_path(scope: Scope) -> bytes:

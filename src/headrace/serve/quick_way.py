@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
 
+from headrace.base.access import ANONYMOUS, Principal
 from headrace.serve.answering.answers import BODILESS, Headers, Ready
 from headrace.serve.answering.problems import Refused
 from headrace.serve.asking.asked import Request
@@ -17,6 +18,7 @@ from headrace.serve.asking.routes import find_route, path_segments
 from headrace.serve.editions.edition import Edition, Target
 from headrace.serve.formats.compressing import CodedBodies, chosen_coding, is_worth_it
 from headrace.serve.formats.forms import Form, Formats
+from headrace.serve.gate import OPEN_GATE, Gate, has_session
 from headrace.serve.settings import ServeSettings
 
 # So many different Accept headers, and targets of one snapshot, are remembered at most.
@@ -24,11 +26,14 @@ _MOST_ACCEPTS = 1000
 _MOST_TARGETS = 20_000
 # Compressed bodies that are remembered: to send one again takes no time.
 _CODED_BYTES = 8 * 1024 * 1024
-# Those after the first three mean a body, or something that only the slow path knows.
+# Those after the first five mean a body, or something that only the slow path knows.
+_READ = (b"accept", b"accept-encoding", b"if-none-match", b"authorization")
 _LOOKED_AT = frozenset(
     {
         b"accept",
         b"accept-encoding",
+        b"authorization",
+        b"cookie",
         b"if-none-match",
         b"content-length",
         b"transfer-encoding",
@@ -58,6 +63,15 @@ class Hot(NamedTuple):
         return headers + self.notice if self.notice else headers
 
 
+class _Wanted(NamedTuple):
+    """Headers of a request, b"" for one that it has not."""
+
+    accept: bytes = b""
+    accept_encoding: bytes = b""
+    none_match: bytes = b""
+    authorization: bytes = b""
+
+
 class Editions(Protocol):
     """Who has the edition that is served."""
 
@@ -73,9 +87,12 @@ class Editions(Protocol):
 class QuickWay:
     """Answers without waiting; from one thread."""
 
-    def __init__(self, editions: Editions, formats: Formats, settings: ServeSettings) -> None:
-        """Answer from whatever edition is current."""
+    def __init__(
+        self, editions: Editions, formats: Formats, settings: ServeSettings, gate: Gate = OPEN_GATE
+    ) -> None:
+        """Answer from whatever edition is current, those whom the gate knows."""
         self._editions = editions
+        self._gate = gate
         self._formats = formats
         self._most_url_bytes = settings.max_url_bytes
         self._most_header_bytes = settings.max_header_bytes
@@ -98,15 +115,16 @@ class QuickWay:
         wanted = self._wanted(headers)
         if wanted is None:
             return None
-        accept, accept_encoding, none_match = wanted
-        edition = self._editions.acquire()
-        if edition is None:
+        principal = self._gate.quick(wanted.authorization) if wanted.authorization else ANONYMOUS
+        edition = self._editions.acquire() if principal is not None else None
+        if principal is None or edition is None:
             return None
         try:
-            target = self._target(edition, path, query, accept)
+            target = self._target(edition, path, query, wanted.accept, principal)
             if target is None:
                 return None
-            ready = target.served.endpoint.ready(target.asked, none_match.decode("latin-1"))
+            none_match = wanted.none_match.decode("latin-1")
+            ready = target.served.endpoint.ready(target.asked, none_match)
         except Refused:
             return None
         finally:
@@ -114,7 +132,7 @@ class QuickWay:
         if ready is None:
             return None
         target.served.calls.total += 1
-        return self._coded(ready, target, accept_encoding)
+        return self._coded(ready, target, wanted.accept_encoding)
 
     def _coded(self, ready: Ready, target: Target, accept_encoding: bytes) -> Hot:
         """An answer in the coding that the client likes best."""
@@ -130,28 +148,30 @@ class QuickWay:
             ready._replace(body=body), [*target.notice, (b"content-encoding", coding.encode())]
         )
 
-    def _wanted(self, headers: Headers) -> tuple[bytes, bytes, bytes] | None:
-        """Accept, Accept-Encoding, If-None-Match; None when the slow path must look at them."""
-        accept = accept_encoding = none_match = b""
+    def _wanted(self, headers: Headers) -> _Wanted | None:
+        """What the headers say; None when the slow path must look at them."""
+        found: dict[bytes, bytes] = {}
         size = 0
         for name, value in headers:
             size += len(name) + len(value)
             if name not in self._looked_at:
                 continue
-            if name == b"accept" and not accept:
-                accept = value
-            elif name == b"accept-encoding" and not accept_encoding:
-                accept_encoding = value
-            elif name == b"if-none-match" and not none_match:
-                none_match = value
+            if name == b"cookie":
+                if has_session(value):
+                    return None
+            elif name in _READ and name not in found:
+                found[name] = value
             else:
                 return None
         if size > self._most_header_bytes:
             return None
-        return accept, accept_encoding, none_match
+        get = found.get
+        return _Wanted(*[get(name, b"") for name in _READ])
 
-    def _target(self, edition: Edition, path: bytes, query: bytes, accept: bytes) -> Target | None:
-        known = edition.targets.get((path, query, accept))
+    def _target(
+        self, edition: Edition, path: bytes, query: bytes, accept: bytes, principal: Principal
+    ) -> Target | None:
+        known = edition.targets.get((path, query, accept, principal))
         if known is not None:
             return known
         named = unquote_to_bytes(query) if b"%" in query else query
@@ -163,15 +183,16 @@ class QuickWay:
         if found is None or form is None:
             return None
         endpoint = found.target.endpoint
-        asked = endpoint.asked(
-            Request(found.parameters, parse_query(query) if query else [], form, path)
-        )
+        if not endpoint.contract.access.allows(principal):
+            return None
+        request = Request(found.parameters, parse_query(query) if query else [], form, path)
+        asked = endpoint.asked(request, principal)
         target = Target(found.target, asked, found.target.notice.headers(found.parameters))
         if endpoint.keyed is None:
             # What is found by key is as quick again, and asked for with other keys.
             if len(edition.targets) >= _MOST_TARGETS:
                 edition.targets.clear()
-            edition.targets[path, query, accept] = target
+            edition.targets[path, query, accept, principal] = target
         return target
 
     def _negotiated(self, accept: bytes) -> Form | None:

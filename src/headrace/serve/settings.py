@@ -33,6 +33,8 @@ class ServeSettings:
         warm_answers, warm_seconds: how many of the answers that are asked for most are made again
             before a new snapshot is switched in, and how long that may take.
         poll_seconds: how often the environment's head is read.
+        refresh_seconds: how often accounts and keys are looked at: how long a revoked credential
+            is believed at most.
         retry_seconds: how long to wait before a snapshot that could not be opened is tried again.
         count_seconds: how often the calls that were counted are added to the operations record.
         count_calls: whether they are; a load test's are not.
@@ -73,6 +75,7 @@ class ServeSettings:
     warm_answers: int = 200
     warm_seconds: float = 2.0
     poll_seconds: float = 0.25
+    refresh_seconds: float = 1.0
     retry_seconds: float = 5.0
     count_seconds: float = 5.0
     count_calls: bool = True

@@ -8,6 +8,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from headrace.base.access import ANONYMOUS
 from headrace.base.tables import Column
 from headrace.serve.asking.asked import Asked, Request
 from headrace.serve.asking.parameters import Values
@@ -19,7 +20,7 @@ from tests.serve.conftest import Serve
 from tests.serve.shop import ALL_SALES, BY_STORE, SALES, Client, Shop, endpoint, run
 
 JSON = formats(csv_formula_guard=True).offered[0]
-ASKED = Asked("/it", Request({}, [], JSON), Values({}, ""), "tag")
+ASKED = Asked("/it", Request({}, [], JSON), Values({}, ""), "tag", ANONYMOUS)
 NUMBER = Parameter("n", "query", "BIGINT", required=False, default=0)
 STOCK = replace(
     endpoint("SELECT sum(pieces) AS pieces FROM stock", (Column("pieces", "HUGEINT"),)),

@@ -96,7 +96,7 @@ def test_code_of_a_closed_snapshot_is_forgotten(shop: Shop, client: Client) -> N
     edition = client.service._watcher.acquire()
     assert edition is not None
     client.service._watcher.release(edition)
-    package, folder = edition._code.package, edition._code.folder
+    package, folder = edition.code.package, edition.code.folder
     assert folder is not None
     published(shop)
     client.service.refresh()

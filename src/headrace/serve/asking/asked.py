@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from headrace.base.access import Principal
 from headrace.serve.asking.parameters import Values
 from headrace.serve.formats.forms import Form
 
@@ -28,10 +29,14 @@ class Request(NamedTuple):
 class Asked(NamedTuple):
     """A request that fits its endpoint; `path` is the endpoint's template.
 
-    `tag` names all that the answer depends on.
+    `tag` names all that the answer depends on, what `principal` may see of it included. `values`
+    are those of the request and of the endpoint's scope; `active` are the cases of the scope that
+    hold.
     """
 
     path: str
     request: Request
     values: Values
     tag: str
+    principal: Principal
+    active: frozenset[int] = frozenset()

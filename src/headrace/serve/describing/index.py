@@ -39,10 +39,10 @@ class Index:
         self._html = _page(ref, manifest).encode()
         self._json = msgspec.json.encode(_listing(ref, manifest))
 
-    def answer(self, accept: str) -> Answer:
-        """HTML when Accept likes it better than JSON."""
+    def answer(self, accept: str, caching: str = "no-cache") -> Answer:
+        """HTML when Accept likes it better than JSON; `caching` is its Cache-Control."""
         ranges = MediaRanges.parse(accept)
-        common = {"Vary": "Accept", "Cache-Control": "no-cache"}
+        common = {"Vary": "Accept, Authorization, Cookie", "Cache-Control": caching}
         if ranges.quality("text/html") > ranges.quality("application/json"):
             html = {
                 "Content-Type": "text/html; charset=utf-8",

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
-from fastapi import FastAPI
-
+from headrace.base.access import Access
 from headrace.base.tables import Column
 from headrace.base.types import INTEGER_TYPES
 from headrace.serve.asking.listing import SNAPSHOT
@@ -73,6 +72,13 @@ _ENDS: Json = {
         "description": "From when on it may be gone: an HTTP date (RFC 8594).",
     },
 }
+_SCHEMES: Json = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key, or a token that this API or an issuer it trusts has given.",
+    }
+}
 _SCALARS: Mapping[str, Json] = {
     "BOOLEAN": {"type": "boolean"},
     "FLOAT": {"type": "number"},
@@ -91,16 +97,16 @@ def openapi(
     manifest: Manifest,
     version: str,
     formats: Formats,
-    user: FastAPI | None = None,
+    user: Json | None = None,
     settings: ServeSettings = DEFAULT_SETTINGS,
 ) -> Json:
-    """The document for a snapshot: its endpoints, then the user's routers.
+    """The document for a manifest: its endpoints, then the user's routers.
 
     Args:
         manifest: the contract.
         version: of the API: the snapshot's number.
         formats: what an answer may be.
-        user: the application with the user's routers.
+        user: what FastAPI says of the user's routers.
         settings: what a request may ask for.
     """
     paths: dict[str, Json] = {}
@@ -108,7 +114,8 @@ def openapi(
         parameters = _parameters(each, settings)
         paths[each.path] = {"get": _operation(each, parameters, formats)}
         if settings.streams:
-            paths.setdefault(stream_path(each), {"get": stream_operation(each, parameters)})
+            stream = _guarded(each.access, stream_operation(each, parameters))
+            paths.setdefault(stream_path(each), {"get": stream})
     # A path of an endpoint's own goes before the stream of another one.
     own = {each.path: each for each in manifest.endpoints}
     for path in own.keys() & {stream_path(each) for each in manifest.endpoints}:
@@ -118,17 +125,36 @@ def openapi(
         paths[BATCH_PATH] = {"post": batch_operation(settings.batch_calls)}
     schemas: Json = {"Problem": _PROBLEM_SCHEMA}
     if user is not None:
-        described = user.openapi()
-        for path, operations in described.get("paths", {}).items():
+        for path, operations in _members(user, "paths").items():
             # A compiled endpoint answers GET first, as it does when it is asked.
-            paths[path] = {**operations, **paths.get(path, {})}
-        schemas = {**described.get("components", {}).get("schemas", {}), **schemas}
+            paths[path] = {**_members(operations), **paths.get(path, {})}
+        schemas = {**_members(user, "components", "schemas"), **schemas}
     return {
         "openapi": "3.1.0",
         "info": {"title": manifest.project, "version": version},
         "paths": paths,
-        "components": {"schemas": schemas},
+        "components": {"schemas": schemas, "securitySchemes": _SCHEMES},
     }
+
+
+def guarded(access: Access, operations: Json) -> Json:
+    """The operations of one path, with the credential that they need."""
+    return {method: _guarded(access, _members(each)) for method, each in operations.items()}
+
+
+def _guarded(access: Access, operation: Json) -> Json:
+    if access.kind == "public":
+        return operation
+    refusal: Json = {"401": {"description": "A credential is needed.", "content": PROBLEM}}
+    responses = {**_members(operation, "responses"), **refusal}
+    return {**operation, "security": [{"bearer": list(access.scopes)}], "responses": responses}
+
+
+def _members(value: object, *names: str) -> Json:
+    """An object within an object; {} where there is none."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
 
 
 def _parameters(endpoint: EndpointContract, settings: ServeSettings) -> list[Json]:
@@ -146,7 +172,7 @@ def _operation(endpoint: EndpointContract, parameters: list[Json], formats: Form
     paging: Json = {"Link": LINK} if endpoint.max_limit else {}
     ending: Json = {"deprecated": True} if endpoint.deprecated else {}
     headers = _HEADERS | paging | {name: _ENDS[name] for name in _ending_headers(endpoint)}
-    return {
+    operation: Json = {
         **ending,
         "operationId": endpoint.name,
         "summary": endpoint.name.replace("_", " "),
@@ -170,6 +196,7 @@ def _operation(endpoint: EndpointContract, parameters: list[Json], formats: Form
             "503": {"description": "Not now; see Retry-After.", "content": PROBLEM},
         },
     }
+    return _guarded(endpoint.access, operation)
 
 
 def _ending_headers(endpoint: EndpointContract) -> list[str]:

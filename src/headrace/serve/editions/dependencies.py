@@ -12,11 +12,13 @@ import duckdb
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from headrace.base.access import Principal
 from headrace.serve.columnar.snapshot_reader import SnapshotReader, require_one_select
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+PRINCIPAL_KEY = "headrace.principal"
 SCOPE_KEY = "headrace.snapshot"
 
 
@@ -79,5 +81,15 @@ def pinned_snapshot(connection: HTTPConnection) -> SnapshotView:
     assert isinstance(view, SnapshotView)
     return view
 
+
+def asking_principal(connection: HTTPConnection) -> Principal:
+    """Who sends the request, as a credential has proven it; ANONYMOUS to a public router."""
+    principal = connection.scope[PRINCIPAL_KEY]
+    if not isinstance(principal, Principal):
+        raise TypeError("a request has no principal")
+    return principal
+
+
+PrincipalDep = Annotated[Principal, Depends(asking_principal)]
 
 SnapshotDep = Annotated[SnapshotView, Depends(pinned_snapshot)]

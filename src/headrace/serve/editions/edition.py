@@ -9,9 +9,9 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-import msgspec
 from fastapi import FastAPI
 
+from headrace.base.access import ANONYMOUS, Principal
 from headrace.base.errors import StoreError
 from headrace.serve.answering.answers import Headers
 from headrace.serve.answering.problems import Refused
@@ -21,15 +21,14 @@ from headrace.serve.asking.parameters import every_request
 from headrace.serve.asking.routes import Routes
 from headrace.serve.columnar.queries import QueryFailed, Reader
 from headrace.serve.counting import Calls
-from headrace.serve.describing.index import Index
-from headrace.serve.describing.openapi import openapi
 from headrace.serve.editions.dependencies import SnapshotView
+from headrace.serve.editions.descriptions import Descriptions
 from headrace.serve.editions.user_routers import CodeStore, UserCode, load_user_code
 from headrace.serve.endpoints import CompiledEndpoint
 from headrace.serve.keyed.reader import KeyedReader
 from headrace.serve.kit import Kit
 from headrace.store.keyed_folder import Copy, Refusal
-from headrace.store.snapshots import Ref, Snapshot
+from headrace.store.snapshots import Ref, Snapshot, TablePolicy
 from headrace.store.store import Store
 
 _LOG = logging.getLogger("headrace.serve")
@@ -68,7 +67,8 @@ class Pin(Protocol):
 class Edition:
     """One snapshot, opened and warm.
 
-    `holds` counts the requests that are being answered from it; see `watching`.
+    `holds` counts the requests that are being answered from it; see `watching`. A target is there
+    for those alone who may ask.
     """
 
     ref: Ref
@@ -76,13 +76,12 @@ class Edition:
     view: SnapshotView | None
     endpoints: Mapping[str, CompiledEndpoint]
     routes: Routes[Served]
-    openapi: bytes
-    index: Index
+    descriptions: Descriptions
     lease: Pin
     keyed: Mapping[str, KeyedReader]
-    _code: UserCode
+    code: UserCode
     holds: int = 0
-    targets: dict[tuple[bytes, bytes, bytes], Target] = field(default_factory=dict)
+    targets: dict[tuple[bytes, bytes, bytes, Principal], Target] = field(default_factory=dict)
 
     @classmethod
     def open(cls, kit: Kit, store: Store, ref: Ref, *, older: bool = False) -> Edition:
@@ -123,31 +122,36 @@ class Edition:
         Those of endpoints that have only a few, then those that were asked for most before.
         """
         asked = kit.cache.hottest(kit.settings.warm_answers)
-        hottest = [(each.path, each.request) for each in asked]
+        hottest = [(each.path, each.request, each.principal) for each in asked]
         until = time.monotonic() + kit.settings.warm_seconds
-        for path, request in [*self._few(kit), *hottest]:
+        for path, request, principal in [*self._few(kit), *hottest]:
             if time.monotonic() >= until:
                 break
             # What cannot be answered now is answered, or refused, when somebody asks.
             with suppress(Refused, QueryFailed):
                 if (endpoint := self.endpoints.get(path)) is not None:
-                    endpoint.fill(endpoint.asked(request))
+                    endpoint.fill(endpoint.asked(request, principal))
 
-    def _few(self, kit: Kit) -> Iterator[tuple[str, Request]]:
+    def _few(self, kit: Kit) -> Iterator[tuple[str, Request, Principal]]:
         form = kit.formats.offered[0]
         for path, endpoint in self.endpoints.items():
-            if endpoint.contract.access_path == "cache":
-                for parameters, query in every_request(endpoint.contract):
-                    yield path, Request(parameters, query, form)
+            contract = endpoint.contract
+            if contract.access_path == "cache" and contract.scope is None:
+                for parameters, query in every_request(contract):
+                    yield path, Request(parameters, query, form), ANONYMOUS
+
+    def policy(self, table: str) -> TablePolicy:
+        """Who may see what of a table."""
+        return self.reader.snapshot.manifest.tables.get(table, TablePolicy())
 
     @property
     def application(self) -> FastAPI | None:
         """The user's routers."""
-        return self._code.application
+        return self.code.application
 
     def close(self) -> None:
         """Give everything back; nothing may use the edition any more."""
-        self._code.close()
+        self.code.close()
         for each in self.keyed.values():
             each.close()
         self.reader.close()
@@ -197,20 +201,16 @@ class Edition:
         if not older and any(module.router for module in manifest.modules):
             view = SnapshotView(reader.local(), kit.settings.deadline_seconds)
         user_code = UserCode(None) if older else load_user_code(code, manifest)
-        document: Mapping[str, object] = openapi(
-            manifest, str(reader.ref.number), kit.formats, user_code.application, kit.settings
-        )
         return cls(
             ref=reader.ref,
             reader=reader,
             view=view,
             endpoints={each.contract.path: each for each in endpoints},
             routes=routes,
-            openapi=msgspec.json.encode(document),
-            index=Index(reader.ref, manifest),
+            descriptions=Descriptions(kit, reader.ref, manifest, user_code),
             lease=lease,
             keyed=keyed,
-            _code=user_code,
+            code=user_code,
         )
 
 

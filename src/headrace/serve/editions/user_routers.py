@@ -11,19 +11,24 @@ import importlib.util
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from importlib.machinery import ModuleSpec
 from itertools import count
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
+from headrace.base.access import Access, Principal
 from headrace.base.errors import UsageError
 from headrace.serve.answering.answers import Answer
 from headrace.serve.answering.problems import (
@@ -34,6 +39,8 @@ from headrace.serve.answering.problems import (
     problem,
 )
 from headrace.store.snapshots import Manifest, PythonModule
+
+Json: TypeAlias = "dict[str, object]"
 
 INSTANCE_KEY = "headrace.instance"
 _PACKAGES = count(1)
@@ -49,11 +56,57 @@ class CodeStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class UserCode:
-    """The imported files of one snapshot; `application` is None when there is no router."""
+    """The imported files of one snapshot; `application` is None when there is no router.
+
+    `routes` are the application's, each with who may ask.
+    """
 
     application: FastAPI | None
     package: str = ""
     folder: Path | None = None
+    routes: list[tuple[BaseRoute, Access]] = field(default_factory=list)
+
+    def access(self, scope: Scope) -> Access | None:
+        """Who may send a request; None when no route has its path."""
+        by_path: Access | None = None
+        for route, access in self.routes:
+            match, _ = route.matches(scope)
+            if match == Match.FULL:
+                return access
+            if match == Match.PARTIAL and by_path is None:
+                by_path = access
+        return by_path
+
+    def described(
+        self, principal: Principal, guarded: Callable[[Access, Json], Json]
+    ) -> Json | None:
+        """What FastAPI says of the routes that somebody may ask; None without any router.
+
+        Args:
+            principal: who is told.
+            guarded: gives the operations of a path with the credential that they need.
+        """
+        if self.application is None:
+            return None
+        paths: Json = {}
+        schemas: Json = {}
+        for route, access in self.routes:
+            if access.allows(principal):
+                document = get_openapi(title="", version="", routes=[route])
+                schemas |= document.get("components", {}).get("schemas", {})
+                for path, operations in document.get("paths", {}).items():
+                    # Of two routers with one path, the first answers.
+                    was = paths.get(path)
+                    new = guarded(access, operations)
+                    paths[path] = {**new, **was} if isinstance(was, dict) else new
+        return {"paths": paths, "components": {"schemas": schemas}}
+
+    def include(self, router: APIRouter, access: Access) -> None:
+        """Have the routes of one file, for those who may ask."""
+        assert self.application is not None, "there is an application where there is a router"
+        known = len(self.application.router.routes)
+        self.application.include_router(router)
+        self.routes.extend((each, access) for each in self.application.router.routes[known:])
 
     def close(self) -> None:
         """Forget the modules and remove the files."""
@@ -81,7 +134,7 @@ def load_user_code(store: CodeStore, manifest: Manifest) -> UserCode:
         _register(package, folder)
         for module in manifest.modules:
             if module.router and code.application is not None:
-                code.application.include_router(_router(package, module))
+                code.include(_router(package, module), module.access)
     except BaseException:
         code.close()
         raise
