@@ -20,6 +20,16 @@ def is_environment(text: str) -> bool:
     return is_name(text.replace("-", "_"))
 
 
+# What issuers call them: "crm", "head-office", "realm.admin", "orders:read". No commas, no spaces:
+# they stand in lists of words.
+_ROLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,99}")
+
+
+def is_role(text: str) -> bool:
+    """Whether `text` may name a role, or a scope."""
+    return _ROLE.fullmatch(text) is not None
+
+
 # As a browser sends it: no path, lower case, no port that the scheme has anyway.
 _ORIGIN = re.compile(
     r"(https?)://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?"

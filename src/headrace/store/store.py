@@ -78,6 +78,11 @@ class Store:
         """The file of the operations record; it need not exist."""
         return self.root / "operations.sqlite"
 
+    @property
+    def accounts_path(self) -> Path:
+        """The file of accounts and keys; it need not exist."""
+        return self.root / "accounts.db"
+
     # Objects
 
     def put_object(self, data: bytes) -> str:

@@ -1,0 +1,3 @@
+-- Returns the names of all accounts.
+SELECT name
+FROM accounts

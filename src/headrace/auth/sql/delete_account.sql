@@ -1,0 +1,3 @@
+-- Removes an account, its password and its keys; returns nothing.
+DELETE FROM accounts
+WHERE name = :name

@@ -1,0 +1,3 @@
+-- Takes all roles from a group; returns nothing.
+DELETE FROM account_groups
+WHERE name = :name

@@ -1,0 +1,3 @@
+-- Adds an account; returns nothing.
+INSERT INTO accounts (name, kind, roles, groups, claims, epoch, created_at)
+VALUES (:name, :kind, :roles, :groups, :claims, :epoch, :created_at)

@@ -1,0 +1,3 @@
+-- Returns the ids of all keys.
+SELECT id
+FROM keys

@@ -1,0 +1,3 @@
+-- Returns the revision: one row, one number.
+SELECT revision
+FROM catalog
