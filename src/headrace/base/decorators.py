@@ -27,6 +27,9 @@ def model(
     allow_empty: bool = ...,
     description: str = ...,
     lineage: Mapping[str, str | Sequence[str]] = ...,
+    access: str | Sequence[str] | Mapping[str, str | Sequence[str]] = ...,
+    rows: str | Mapping[str, str] = ...,
+    tolerance: str | int = ...,
 ) -> Callable[[F], F]: ...
 
 

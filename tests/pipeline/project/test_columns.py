@@ -10,7 +10,7 @@ from .conftest import Load, ProblemsOf
 
 COLUMN_KEYS = (
     "expected one of `type`, `not_null`, `unique`, `min`, `max`, `accepted`, `pattern`, "
-    "`references`, `description`"
+    "`references`, `description`, `access`, `hide`"
 )
 MISTAKES = [
     (

@@ -1,9 +1,10 @@
-"""Endpoints: paths, parameters, limits, and routers."""
+"""Endpoints: paths, parameters and limits."""
 
 from __future__ import annotations
 
 import pytest
 
+from headrace.base.access import PUBLIC
 from headrace.base.declarations import ParameterRules
 from headrace.base.errors import Place
 
@@ -47,12 +48,14 @@ def test_an_endpoint_is_read_whole(load: Load) -> None:
     assert (endpoint.limit, endpoint.max_limit) == (50, 500)
     assert (endpoint.sql, endpoint.sql_line) == ("SELECT 1", 14)
     assert endpoint.serve == "keyed"
+    assert endpoint.access == PUBLIC
     assert endpoint.description == "Revenue by day."
 
 
 def test_an_endpoint_needs_no_header(load: Load) -> None:
     [endpoint] = load({"endpoints/deep/stores.sql": "SELECT 1"}).endpoints
     assert (endpoint.path, endpoint.limit, endpoint.max_limit) == ("/stores", 1000, 10_000)
+    assert endpoint.access is None
 
 
 def test_fields_are_opened_to_filters_and_sorts(load: Load) -> None:
@@ -91,13 +94,6 @@ MISTAKES = [
     ("path: /{a}/{a}", f"2:7: `path` is '/{{a}}/{{a}}'; {A_PATH}; name each parameter once"),
     ("path: /livez", f"2:7: `path` is '/livez'; {A_PATH}; headrace answers `/livez` itself"),
     ("path: [a]", f"2:7: `path` is a list; {A_PATH}"),
-    (
-        "access: [analyst]",
-        (
-            "2:9: `access` is a list; expected `public`; this version has no access control: every "
-            "endpoint is public"
-        ),
-    ),
     (
         "path: /a/{x}\ndefaults: {x: 5}",
         (
@@ -239,25 +235,4 @@ def test_two_endpoints_cannot_share_a_path(problems_of: ProblemsOf) -> None:
     assert problems_of(files) == (
         "endpoints/b.sql:1: the path `/stores/{y}` cannot be told from `/stores/{x}`; expected a "
         "path of its own; change this one or the one of endpoints/a.sql"
-    )
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "from fastapi import APIRouter\nrouter = APIRouter()\n",
-        "router: object = 1\n",
-        "from elsewhere import quotes as router\n",
-    ],
-)
-def test_a_python_file_defines_a_router(load: Load, text: str) -> None:
-    [router] = load({"endpoints/quotes.py": text}).routers
-    assert (router.name, str(router.place)) == ("quotes", "endpoints/quotes.py:1")
-
-
-def test_a_python_file_without_a_router_is_a_problem(problems_of: ProblemsOf) -> None:
-    assert problems_of({"endpoints/quotes.py": "routes = 1\n", "endpoints/b.py": "("}) == (
-        "endpoints/b.py:1:1: this is not Python: '(' was never closed\n"
-        "endpoints/quotes.py: this file defines no `router`; expected a FastAPI `router`; write "
-        "`router = APIRouter()`"
     )

@@ -8,7 +8,7 @@ from .conftest import Load, ProblemsOf
 
 MODEL_KEYS = (
     "`key`, `columns`, `checks`, `tolerance`, `partition`, `volatile`, `lookback`, `inputs`, "
-    "`retries`, `allow_empty`, `description`"
+    "`retries`, `access`, `rows`, `allow_empty`, `description`"
 )
 
 SPLIT = [

@@ -161,8 +161,8 @@ MISTAKES = [
         HEAD + "@model(partitions={})\ndef m(): ...\n",
         (
             "3:8: `partitions` is not a key here; expected one of `key`, `columns`, `checks`, "
-            "`tolerance`, `partition`, `volatile`, `lookback`, `inputs`, `retries`, `allow_empty`, "
-            "`description`, `lineage`; did you mean `partition`?"
+            "`tolerance`, `partition`, `volatile`, `lookback`, `inputs`, `retries`, `access`, "
+            "`rows`, `allow_empty`, `description`, `lineage`; did you mean `partition`?"
         ),
     ),
     (

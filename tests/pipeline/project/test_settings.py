@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from headrace.base.access import Access
 from headrace.base.declarations import Settings
 
 from .conftest import Load, ProblemsOf
@@ -25,6 +26,7 @@ def test_every_setting_is_read(load: Load) -> None:
         'copy_limit = "1.5 GB"\n'
         'redis = "env:REDIS_URL"\nprocesses = 4\n'
         'cors = ["https://app.example", "http://[::1]:3000"]\nsnapshots = true\nstreams = 5\n'
+        'default_access = ["crm", "analyst"]\n'
     )
     assert load({"headrace.toml": text}).settings == Settings(
         *("shop", Path("/srv/shop"), "dev", 2, "4GB", 3, 5, 0.5, "0.0.0.0", 80, 2.5, 1_500_000_000),
@@ -33,6 +35,7 @@ def test_every_setting_is_read(load: Load) -> None:
         cors=("https://app.example", "http://[::1]:3000"),
         snapshots=True,
         streams=5,
+        default_access=Access("granted", roles=("analyst", "crm")),
     )
 
 
@@ -51,8 +54,12 @@ MISTAKES = [
         (
             "4:1: `prot` is not a key here; expected one of `host`, `port`, "
             "`processes`, `deadline_seconds`, `copy_limit`, `redis`, `cors`, `snapshots`, "
-            "`streams`; did you mean `port`?"
+            "`streams`, `default_access`; did you mean `port`?"
         ),
+    ),
+    (
+        "[serve.default_access]\nscopes = []",
+        "3:1: `scopes` is a list; expected at least one scope",
     ),
     (
         "serve.port = 'x'",

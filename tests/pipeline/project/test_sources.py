@@ -13,8 +13,8 @@ NOT_A_KEY = (
     "expected one of `files`, `columns`, `derive`, `format`, `compression`, `encoding`, "
     "`delimiter`, "
     "`quote`, `header`, `skip`, `nulls`, `sheet`, `tolerance`, `bad_rows`, `mode`, `key`, "
-    "`cursor`, `deletes`, `history`, `checks`, `freshness`, `partition`, `allow_empty`, "
-    "`description`"
+    "`cursor`, `deletes`, `history`, `checks`, `freshness`, `partition`, `access`, "
+    "`rows`, `allow_empty`, `description`"
 )
 
 

@@ -6,10 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from headrace.base.declarations import CheckDeclaration, ColumnContract, DerivedColumn, Partition
+from headrace.base.declarations import (
+    CheckDeclaration,
+    ColumnContract,
+    DerivedColumn,
+    Hiding,
+    Partition,
+)
 from headrace.base.errors import Place, Problem
 from headrace.base.names import is_name, listed, near_miss
 from headrace.base.tables import PART_COLUMN
+from headrace.pipeline.project.access_keys import COLUMN_ACCESS, HIDE
 from headrace.pipeline.project.documents import Entries, Node, Scalar
 from headrace.pipeline.project.keys import (
     Fields,
@@ -51,6 +58,7 @@ DESCRIPTION = Key("description", text)
 
 COLUMN_KEYS = (
     TYPE, NOT_NULL, UNIQUE, MIN, MAX, ACCEPTED, PATTERN, REFERENCES, DESCRIPTION,
+    COLUMN_ACCESS, HIDE,
 )  # fmt: skip
 
 
@@ -122,6 +130,10 @@ def _rules(key: Scalar, node: Node, problems: Problems) -> Fields:
 def _contract(key: Scalar, fields: Fields, problems: Problems) -> ColumnContract:
     type_name = fields.get(TYPE, "")
     limits = read_limits(fields, ACCEPTED, type_name, problems)
+    if HIDE in fields and COLUMN_ACCESS not in fields:
+        found = f"the column `{key.text}` has `hide` and no `access`"
+        fix = "`hide` is what others see than those whom `access` names"
+        problems.append(Problem(fields.place_of(HIDE), found, "both", fix))
     return ColumnContract(
         name=key.text,
         type=type_name,
@@ -133,6 +145,8 @@ def _contract(key: Scalar, fields: Fields, problems: Problems) -> ColumnContract
         accepted=limits.accepted,
         pattern=limits.pattern,
         description=fields.get(DESCRIPTION, ""),
+        access=fields.optional(COLUMN_ACCESS),
+        hide=cast("Hiding", fields.get(HIDE, "masked")),
     )
 
 

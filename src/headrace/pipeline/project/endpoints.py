@@ -1,15 +1,15 @@
-"""Endpoints: takes a file of endpoints/, gives the Endpoint or Router that it declares."""
+"""Endpoints: takes a file of endpoints/ that ends in .sql, gives what it declares."""
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 
-from headrace.base.declarations import Endpoint, ParameterRules, Router, Value
+from headrace.base.declarations import Endpoint, ParameterRules, Value
 from headrace.base.errors import Place, Problem
 from headrace.base.names import is_name
-from headrace.pipeline.project.documents import Items, Misread, Node, Scalar, describe
+from headrace.pipeline.project.access_keys import ACCESS
+from headrace.pipeline.project.documents import Items, Node, Scalar, describe
 from headrace.pipeline.project.headers import read_sql
 from headrace.pipeline.project.keys import (
     Fields,
@@ -23,7 +23,6 @@ from headrace.pipeline.project.keys import (
     unique_entries,
     whole_number,
 )
-from headrace.pipeline.project.python_models import parse_python
 from headrace.pipeline.project.values import (
     MAX,
     MIN,
@@ -80,15 +79,6 @@ def path_parameters(written: str) -> list[str]:
     return _PARAMETER.findall(written)
 
 
-def access(node: Node, problems: Problems) -> str | None:
-    """`public`, until there is access control."""
-    if isinstance(node, Scalar) and node.text == "public":
-        return node.text
-    fix = "this version has no access control: every endpoint is public"
-    report(problems, node, "`public`", fix)
-    return None
-
-
 def day(node: Node, problems: Problems) -> str | None:
     """A date, as it goes into a header of every answer."""
     if isinstance(node, Scalar) and typed(node, "DATE") is not None:
@@ -136,7 +126,6 @@ DEFAULTS = Key("defaults", default_values)
 PARAMS: Key[Node] = Key("params", nested)
 LIMIT = Key("limit", whole_number(1))
 MAX_LIMIT = Key("max_limit", whole_number(1))
-ACCESS = Key("access", access)
 DESCRIPTION = Key("description", text)
 VERSION = Key("version", whole_number(1, 999))
 DEPRECATED = Key("deprecated", day)
@@ -186,6 +175,7 @@ def read_endpoint(name: str, file: str, text: str, problems: Problems) -> Endpoi
         serve=fields.get(SERVE, ""),
         filters=fields.get(FILTERS, ()),
         sort=fields.get(SORT, ()),
+        access=fields.optional(ACCESS),
     )
 
 
@@ -276,29 +266,3 @@ def _check_bounds(default: Scalar, rules: ParameterRules, problems: Problems) ->
 
 def _bound(rules: ParameterRules, value: Value) -> Scalar | None:
     return None if value is None else Scalar("", rules.place, value, str(value))
-
-
-def read_router(name: str, file: str, text: str, problems: Problems) -> Router | None:
-    """A Python file of endpoints/ as a declaration."""
-    try:
-        tree = parse_python(text, file)
-    except Misread as exc:
-        problems.append(exc.problem)
-        return None
-    if "router" not in set(_defined_names(tree)):
-        fix = "write `router = APIRouter()`"
-        problems.append(
-            Problem(Place(file), "this file defines no `router`", "a FastAPI `router`", fix)
-        )
-        return None
-    return Router(name, Place(file, 1))
-
-
-def _defined_names(tree: ast.Module) -> Iterator[str]:
-    """Names that the top level of a module assigns or imports."""
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom | ast.Import):
-            yield from (alias.asname or alias.name for alias in node.names)
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            yield from (target.id for target in targets if isinstance(target, ast.Name))

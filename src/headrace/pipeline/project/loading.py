@@ -10,11 +10,12 @@ from typing import TypeAlias, TypeVar
 from headrace.base.declarations import Endpoint, Model, Project, Router, Source, SqlCheck
 from headrace.base.errors import Place, Problem, ProjectError
 from headrace.pipeline.project.checks import read_check
-from headrace.pipeline.project.endpoints import read_endpoint, read_router
+from headrace.pipeline.project.endpoints import read_endpoint
 from headrace.pipeline.project.files import DeclaredFile, find_declared, read_text
 from headrace.pipeline.project.keys import Problems
 from headrace.pipeline.project.models import read_model
 from headrace.pipeline.project.python_models import read_python_model
+from headrace.pipeline.project.routers import read_router
 from headrace.pipeline.project.settings import SETTINGS_FILE, read_settings
 from headrace.pipeline.project.sources import read_source
 

@@ -7,6 +7,7 @@ from typing import cast
 from headrace.base.declarations import Model, PythonFunction, Tolerance
 from headrace.base.errors import Place
 from headrace.base.moments import Volatile
+from headrace.pipeline.project.access_keys import ACCESS, ROWS
 from headrace.pipeline.project.amounts import tolerance
 from headrace.pipeline.project.cells import input_needs, lookback, read_needs
 from headrace.pipeline.project.checks import check_entries
@@ -34,6 +35,8 @@ MODEL_KEYS = (
     LOOKBACK,
     INPUTS,
     RETRIES,
+    ACCESS,
+    ROWS,
     ALLOW_EMPTY,
     DESCRIPTION,
 )
@@ -72,4 +75,6 @@ def declared_model(
         allow_empty=fields.get(ALLOW_EMPTY, False),
         description=fields.get(DESCRIPTION, ""),
         tolerance=fields.get(TOLERANCE, Tolerance(share=0.01)),
+        access=fields.optional(ACCESS),
+        rows=fields.optional(ROWS),
     )

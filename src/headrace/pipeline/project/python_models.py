@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from types import EllipsisType
+from collections.abc import Iterator
 from typing import TypeAlias
 
-from headrace.base.declarations import ColumnOrigins, Frame, Model, PythonFunction, Value
+from headrace.base.declarations import ColumnOrigins, Frame, Model, PythonFunction
 from headrace.base.errors import Place, Problem
 from headrace.base.names import listed, near_miss
 from headrace.pipeline.project.documents import (
@@ -19,9 +16,9 @@ from headrace.pipeline.project.documents import (
     Misread,
     Node,
     Scalar,
-    item_label,
 )
 from headrace.pipeline.project.keys import Key, Problems, read_fields, report, unique_entries
+from headrace.pipeline.project.literals import Literals, parse_python, place_of
 from headrace.pipeline.project.models import MODEL_KEYS, declared_model
 
 FRAMES: dict[str, Frame] = {
@@ -57,29 +54,6 @@ LINEAGE = Key("lineage", declared_lineage)
 PYTHON_MODEL_KEYS = (*MODEL_KEYS, LINEAGE)
 
 
-def parse_python(text: str, file: str) -> ast.Module:
-    """The syntax tree of a Python file.
-
-    Raises:
-        Misread: not Python.
-    """
-    if "\0" in text:
-        place = Place(file, text.count("\n", 0, text.index("\0")) + 1)
-        raise Misread(Problem(place, "this is not Python: it holds a null byte"))
-    try:
-        # A doubtful escape in the user's text is not ours to warn about.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text)
-    except SyntaxError as exc:
-        place = Place(file, exc.lineno or 0, max(exc.offset or 0, 0))
-        raise Misread(Problem(place, f"this is not Python: {exc.msg}")) from exc
-    except ValueError as exc:
-        raise Misread(Problem(Place(file), f"this is not Python: {exc}")) from exc
-    except (RecursionError, MemoryError) as exc:
-        raise Misread(Problem(Place(file), "this is nested too deeply")) from exc
-
-
 def read_python_model(name: str, file: str, text: str, problems: Problems) -> Model | None:
     """A Python file of models/ as a declaration; None when its function cannot be told."""
     try:
@@ -89,7 +63,7 @@ def read_python_model(name: str, file: str, text: str, problems: Problems) -> Mo
         fields = read_fields(
             _arguments(decorator, file, problems),
             PYTHON_MODEL_KEYS,
-            _place(function, file),
+            place_of(function, file),
             problems,
         )
     except Misread as exc:
@@ -97,7 +71,7 @@ def read_python_model(name: str, file: str, text: str, problems: Problems) -> Mo
         return None
     inputs = tuple(_inputs(function, file, imports, problems))
     made_by = PythonFunction(function.name, inputs, fields.get(LINEAGE, ()))
-    return declared_model(name, _place(function, file), fields, made_by, problems)
+    return declared_model(name, place_of(function, file), fields, made_by, problems)
 
 
 def imported_names(tree: ast.Module) -> dict[str, str]:
@@ -121,7 +95,7 @@ def _model_function(
     if len(found) != 1:
         names = listed(function.name for function, _ in found)
         what = f"the functions {names} are models" if found else "no function here is a model"
-        place = _place(found[1][0], file) if found else Place(file)
+        place = place_of(found[1][0], file) if found else Place(file)
         fix = (
             "" if found else f"write `from headrace import model`, and `@model` above `def {name}`"
         )
@@ -129,11 +103,11 @@ def _model_function(
     function, decorator = found[0]
     if isinstance(function, ast.AsyncFunctionDef):
         what = f"`{function.name}` is an async function"
-        raise Misread(Problem(_place(function, file), what, "a plain `def`"))
+        raise Misread(Problem(place_of(function, file), what, "a plain `def`"))
     if function.name != name:
         what = f"the model's function is called `{function.name}`"
         expected = f"`{name}`, the name of the file"
-        raise Misread(Problem(_place(function, file), what, expected, "rename one of them"))
+        raise Misread(Problem(place_of(function, file), what, expected, "rename one of them"))
     return function, decorator
 
 
@@ -158,10 +132,6 @@ def _dotted(node: ast.expr, imports: dict[str, str]) -> str:
     return ".".join([imports.get(node.id, node.id), *reversed(parts)])
 
 
-def _place(node: ast.stmt | ast.expr | ast.arg | ast.keyword, file: str) -> Place:
-    return Place(file, node.lineno, node.col_offset + 1)
-
-
 def _inputs(
     function: ast.FunctionDef, file: str, imports: dict[str, str], problems: Problems
 ) -> Iterator[tuple[str, Frame]]:
@@ -169,14 +139,16 @@ def _inputs(
     for stars, star in (("*", arguments.vararg), ("**", arguments.kwarg)):
         if star is not None:
             what = f"the parameter `{stars}{star.arg}` names no table"
-            problems.append(Problem(_place(star, file), what, "one parameter for each table"))
+            problems.append(Problem(place_of(star, file), what, "one parameter for each table"))
     for default in (*arguments.defaults, *arguments.kw_defaults):
         if default is not None:
             what = "a parameter has a default"
-            problems.append(Problem(_place(default, file), what, "parameters that are tables only"))
+            problems.append(
+                Problem(place_of(default, file), what, "parameters that are tables only")
+            )
     for only in arguments.posonlyargs:
         what = f"the parameter `{only.arg}` cannot be given by name"
-        problems.append(Problem(_place(only, file), what, "parameters without a `/` after them"))
+        problems.append(Problem(place_of(only, file), what, "parameters without a `/` after them"))
     for argument in (*arguments.args, *arguments.kwonlyargs):
         frame = _frame(argument, file, imports, problems)
         if frame is not None:
@@ -199,7 +171,7 @@ def _frame(
     )
     what = f"the parameter `{argument.arg}` {written}"
     hint = near_miss(name, FRAMES)
-    problems.append(Problem(_place(argument, file), what, f"one of {listed(FRAMES)}", hint))
+    problems.append(Problem(place_of(argument, file), what, f"one of {listed(FRAMES)}", hint))
     return None
 
 
@@ -216,11 +188,11 @@ def _arguments(decorator: ast.expr, file: str, problems: Problems) -> Entries | 
         return None
     for argument in decorator.args:
         what = "an argument of `@model` has no name"
-        problems.append(Problem(_place(argument, file), what, "`name=value`"))
-    literals = _Literals(file)
+        problems.append(Problem(place_of(argument, file), what, "`name=value`"))
+    literals = Literals(file)
     entries: list[tuple[Scalar, Node]] = []
     for keyword in decorator.keywords:
-        place = _place(keyword, file)
+        place = place_of(keyword, file)
         if keyword.arg is None:
             problems.append(Problem(place, "`@model` is given `**`", "literal arguments"))
             continue
@@ -229,50 +201,4 @@ def _arguments(decorator: ast.expr, file: str, problems: Problems) -> Entries | 
             entries.append((key, literals.read(keyword.value, f"`{keyword.arg}`")))
         except Misread as exc:
             problems.append(exc.problem)
-    return Entries("`@model`", _place(decorator, file), tuple(entries))
-
-
-@dataclass(frozen=True, slots=True)
-class _Literals:
-    """Turns literal expressions into the nodes that YAML gives."""
-
-    file: str
-
-    def read(self, node: ast.expr, label: str) -> Node:
-        place = _place(node, self.file)
-        if isinstance(node, ast.List | ast.Tuple):
-            inner = item_label(label)
-            return Items(label, place, tuple(self.read(item, inner) for item in node.elts))
-        if isinstance(node, ast.Dict):
-            return Entries(label, place, tuple(self._entries(node)))
-        return self._scalar(node, label)
-
-    def _entries(self, node: ast.Dict) -> Iterable[tuple[Scalar, Node]]:
-        for key_node, value_node in zip(node.keys, node.values, strict=True):
-            if key_node is None:
-                what = "a mapping is given `**`"
-                raise Misread(Problem(_place(value_node, self.file), what, "literal entries"))
-            key = self._scalar(key_node, "this key")
-            yield key, self.read(value_node, f"`{key.text}`")
-
-    def _scalar(self, node: ast.expr, label: str) -> Scalar:
-        place = _place(node, self.file)
-        value = _literal_value(node)
-        if isinstance(value, EllipsisType):
-            raise Misread(self._not_literal(node, label))
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        return Scalar(label, place, value, "" if value is None else text)
-
-    def _not_literal(self, node: ast.expr, label: str) -> Problem:
-        what = f"{label} is `{ast.unparse(node)}`, which is known only when the code runs"
-        expected = "a literal: a text, a number, a list or a dict of them"
-        return Problem(_place(node, self.file), what, expected)
-
-
-def _literal_value(node: ast.expr) -> Value | EllipsisType:
-    """The value of a literal, with its sign; `...` for anything else."""
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        number = _literal_value(node.operand)
-        return -number if isinstance(number, int | float) and not isinstance(number, bool) else ...
-    value = node.value if isinstance(node, ast.Constant) else ...
-    return value if value is None or isinstance(value, str | int | float) else ...
+    return Entries("`@model`", place_of(decorator, file), tuple(entries))

@@ -8,6 +8,7 @@ from pathlib import Path
 from headrace.base.declarations import Settings
 from headrace.base.errors import Place, Problem
 from headrace.base.names import is_environment, is_origin
+from headrace.pipeline.project.access_keys import access
 from headrace.pipeline.project.documents import Items, Misread, Node, Scalar, parse_toml
 from headrace.pipeline.project.keys import (
     RETRIES,
@@ -134,9 +135,10 @@ REDIS = Key("redis", redis_reference)
 CORS = Key("cors", origins)
 SNAPSHOTS = Key("snapshots", flag)
 STREAMS = Key("streams", whole_number(0, 100_000))
+DEFAULT_ACCESS = Key("default_access", access)
 SERVE_KEYS = (
     *(HOST, PORT, PROCESSES, DEADLINE_SECONDS, COPY_LIMIT, REDIS),
-    *(CORS, SNAPSHOTS, STREAMS),
+    *(CORS, SNAPSHOTS, STREAMS, DEFAULT_ACCESS),
 )
 
 
@@ -164,6 +166,7 @@ def read_settings(root: Path, text: str, problems: Problems) -> Settings:
         cors=serve.get(CORS, ()),
         snapshots=serve.get(SNAPSHOTS, False),
         streams=serve.get(STREAMS, 100),
+        default_access=serve.optional(DEFAULT_ACCESS),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias, cast
 
 from headrace.base.declarations import ColumnContract, Source, Tolerance
 from headrace.base.errors import Place, Problem
+from headrace.pipeline.project.access_keys import ACCESS, ROWS
 from headrace.pipeline.project.amounts import tolerance
 from headrace.pipeline.project.checks import check_entries, source_freshness
 from headrace.pipeline.project.columns import (
@@ -50,7 +51,7 @@ DESCRIPTION = Key("description", text)
 
 SOURCE_KEYS = (
     FILES, COLUMNS, DERIVE, *FORMAT_KEYS, TOLERANCE, BAD_ROWS, MODE, KEY, CURSOR, DELETES,
-    HISTORY, CHECKS, FRESHNESS, PARTITION, ALLOW_EMPTY, DESCRIPTION,
+    HISTORY, CHECKS, FRESHNESS, PARTITION, ACCESS, ROWS, ALLOW_EMPTY, DESCRIPTION,
 )  # fmt: skip
 
 
@@ -99,6 +100,8 @@ def _source(name: str, file: str, fields: Fields, problems: Problems) -> Source:
         partition=fields.optional(PARTITION),
         allow_empty=fields.get(ALLOW_EMPTY, False),
         description=fields.get(DESCRIPTION, ""),
+        access=fields.optional(ACCESS),
+        rows=fields.optional(ROWS),
     )
     _require_known_columns(source, fields, problems)
     return source
