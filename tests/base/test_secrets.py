@@ -11,6 +11,10 @@ from headrace.base.errors import UsageError
 from headrace.base.secrets import Secret, read_secret
 
 VALUE = "correct-horse-battery"
+NO_REFERENCE = (
+    "headrace.toml: client_secret: expected a reference to a secret, `env:NAME` or `file:PATH`,"
+    " not the secret itself"
+)
 
 
 def test_a_secret_shows_itself_only_when_it_is_asked() -> None:
@@ -40,11 +44,7 @@ def test_references_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             "headrace.toml: client_secret: the file nowhere cannot be read; expected a secret",
         ),
         *(
-            (
-                reference,
-                "headrace.toml: client_secret: expected a reference to a secret, `env:NAME` or"
-                " `file:PATH`, not the secret itself",
-            )
+            (reference, NO_REFERENCE)
             for reference in (VALUE, "", "env:", "file:", f"vault:{VALUE}")
         ),
     ],

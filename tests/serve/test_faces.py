@@ -43,7 +43,13 @@ async def nothing() -> dict[str, object]:
 
 
 def asked(method: str, path: str, principal: Principal) -> Answer:
-    scope = {"method": method, "path": path, "headers": [], "scheme": "http", "client": None}
+    scope: dict[str, object] = {
+        "method": method,
+        "path": path,
+        "headers": [],
+        "scheme": "http",
+        "client": None,
+    }
     request = face_request(scope, nothing, principal)
     try:
         return asyncio.run(Faces([Keys()]).answer(request))

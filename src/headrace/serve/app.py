@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -11,7 +12,10 @@ import msgspec
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
+from headrace.auth.key_proofs import KeyProofs
+from headrace.auth.picture import Picture
 from headrace.base.access import NOBODY
+from headrace.base.hashing import derived
 from headrace.serve.answering.answers import (
     Answer,
     Headers,
@@ -86,8 +90,13 @@ def create_app(
     counts = AccessCounts(counted, environment, settings.count_seconds)
     second = open_second_level(settings.redis, settings.project, environment)
     cursors = Cursors.of(store.secret(), environment)
-    kit = Kit.make(store.clock, settings, counts, second, cursors)
-    return Service(kit, Watcher(kit, store, environment))
+    salt = derived(store.secret(), f"masks {environment}").hex()
+    kit = Kit.make(store.clock, settings, counts, second, cursors, salt)
+    picture = Picture(store.accounts_path, time.monotonic)
+    gate = Gate([KeyProofs(picture, environment)])
+    service = Service(kit, Watcher(kit, store, environment), gate)
+    service.also_close(picture.close)
+    return service
 
 
 class Service:
@@ -117,6 +126,7 @@ class Service:
         self._questions = Questions(kit)
         self._cross_origin = CrossOrigin(kit.settings.cors)
         self.streams = Streams(lambda: watcher.number, kit.settings)
+        self._also: list[Callable[[], None]] = []
         self._system = {"/livez": self._live, "/readyz": self._ready}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -139,7 +149,8 @@ class Service:
         return self._cache.statistics
 
     def refresh(self) -> None:
-        """Serve what is published now, if it is not served already; blocks."""
+        """Serve what is published now, and know who is known now; blocks."""
+        self._refresher.refresh()
         self._watcher.refresh()
 
     @property
@@ -152,6 +163,10 @@ class Service:
         self.draining = True
         self.streams.drain()
 
+    def also_close(self, close: Callable[[], None]) -> None:
+        """Have something closed, at last, when the service is."""
+        self._also.append(close)
+
     def close(self) -> None:
         """Stop following the environment, record the calls, and give everything back."""
         self._refresher.close()
@@ -159,6 +174,8 @@ class Service:
         self._workers.close()
         self._readers.close()
         self._counts.close()
+        for close in self._also:
+            close()
 
     # The lifespan
 
