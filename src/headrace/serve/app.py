@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -12,8 +11,9 @@ import msgspec
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
+from headrace.auth.accounts import Accounts
+from headrace.auth.following import FollowedDirectory
 from headrace.auth.key_proofs import KeyProofs
-from headrace.auth.picture import Picture
 from headrace.base.access import NOBODY
 from headrace.base.hashing import derived
 from headrace.serve.answering.answers import (
@@ -92,10 +92,11 @@ def create_app(
     cursors = Cursors.of(store.secret(), environment)
     salt = derived(store.secret(), f"masks {environment}").hex()
     kit = Kit.make(store.clock, settings, counts, second, cursors, salt)
-    picture = Picture(store.accounts_path, time.monotonic)
-    gate = Gate([KeyProofs(picture, environment)])
+    accounts = Accounts.open(store.accounts_path, clock=store.clock)
+    directory = FollowedDirectory(accounts)
+    gate = Gate([KeyProofs(accounts, directory, environment)])
     service = Service(kit, Watcher(kit, store, environment), gate)
-    service.also_close(picture.close)
+    service.also_close(accounts.close)
     return service
 
 
