@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from headrace.base.access import PUBLIC
 from headrace.base.hashing import hash_bytes
 from headrace.base.tables import Cell, Column, DataFile, Schema, Version
 from headrace.engines.duckdb import DuckDBEngine, described
@@ -72,6 +73,7 @@ class Shelf:
             limit=1000,
             max_limit=1000,
             keyed=keyed,
+            access=PUBLIC,
         )
 
     def with_parameters(self, contract: EndpointContract, names: Sequence[str]) -> EndpointContract:

@@ -19,7 +19,7 @@ from headrace.store.store import Store
 from tests.serve.shop import Client
 
 SHOP = {
-    "headrace.toml": 'name = "shop"\n',
+    "headrace.toml": 'name = "shop"\n[serve]\ndefault_access = "public"\n',
     "data/orders/2024-01.csv": """\
         order_id,store_id,ordered_at,amount
         1,10,2024-01-01 08:00:00,4.50

@@ -88,7 +88,7 @@ def write_project(folder: Path, data: Path, endpoints: Mapping[str, str]) -> Non
     """The project: one source, two models, and what is served of them."""
     shutil.rmtree(folder / "endpoints", ignore_errors=True)
     files = {
-        "headrace.toml": 'name = "bench"\n',
+        "headrace.toml": 'name = "bench"\nserve.default_access = "public"\n',
         "sources/orders.yaml": _SOURCE.format(files=parquet(data, "orders")),
         "models/customers.sql": f"/*\nkey: customer_id\n*/\n{CUSTOMERS}\n",
         "models/daily_revenue.sql": f"/*\nkey: [store_id, day]\n*/\n{DAILY_REVENUE}\n",

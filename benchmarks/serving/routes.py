@@ -19,6 +19,7 @@ _MODEL = f"/*\nkey: id\n*/\nSELECT i AS id, i * 7 % 1000 AS value FROM range({_R
 _ENDPOINT = """\
 /*
 path: /things_{0:04d}/{{id}}
+access: public
 */
 SELECT id, value + {0} AS value FROM things WHERE id = $id
 """

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
+from headrace.base.access import PUBLIC
 from headrace.base.hashing import address
 from headrace.base.partitions import Split
 from headrace.base.tables import Cell, Column, Schema, Version
@@ -35,6 +36,7 @@ REVENUE = EndpointContract(
     reason="reads a range of rows",
     description="Revenue of one store.",
     lineage={"revenue": ("orders.amount",)},
+    access=PUBLIC,
 )
 
 

@@ -197,9 +197,13 @@ def test_what_is_set_aside_of_a_model_is_told(project: Path) -> None:
 
 
 def test_a_breaking_change_needs_every_endpoint_that_it_breaks(project: Path) -> None:
-    (project / "endpoints" / "days.sql").write_text("SELECT day, orders FROM daily_revenue")
+    (project / "endpoints" / "days.sql").write_text(
+        "/* access: public */ SELECT day, orders FROM daily_revenue"
+    )
     call("run", "-C", str(project))
-    (project / "endpoints" / "days.sql").write_text("SELECT orders FROM daily_revenue")
+    (project / "endpoints" / "days.sql").write_text(
+        "/* access: public */ SELECT orders FROM daily_revenue"
+    )
     endpoint = project / "endpoints" / "store_revenue.sql"
     endpoint.write_text(endpoint.read_text().replace("day, revenue, orders", "revenue, orders"))
     one = call("run", "-C", str(project), "--accept-breaking", "days")

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from headrace.base.access import PUBLIC
 from headrace.base.clock import format_time
 from headrace.base.tables import Cell, Column, Schema, Version
 from headrace.engines.duckdb import DuckDBEngine
@@ -46,6 +47,7 @@ BY_STORE = EndpointContract(
     limit=100,
     max_limit=5000,
     description="What a store sold, day by day.",
+    access=PUBLIC,
 )
 ALL_SALES = EndpointContract(
     name="all_sales",
@@ -62,6 +64,7 @@ ALL_SALES = EndpointContract(
     ),
     limit=100,
     max_limit=50_000,
+    access=PUBLIC,
 )
 
 
@@ -76,7 +79,9 @@ def endpoint(
 ) -> EndpointContract:
     """A contract around a query; its recipe is its text."""
     limit = min(1000, max_limit)
-    return EndpointContract(name, path, sql, sql, tables, parameters, columns, limit, max_limit)
+    return EndpointContract(
+        name, path, sql, sql, tables, parameters, columns, limit, max_limit, access=PUBLIC
+    )
 
 
 def value_endpoint(sql: str, type_name: str, *parameters: Parameter) -> EndpointContract:
@@ -116,6 +121,7 @@ class Shop:
                 path,
                 self.store.put_object(text.encode()),
                 router=not path.rpartition("/")[2].startswith("_"),
+                access=PUBLIC,
             )
             for path, text in (modules or {}).items()
         )

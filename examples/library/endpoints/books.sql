@@ -1,5 +1,6 @@
 /*
 description: Books by how often they are lent; `q` searches in titles.
+access: public
 defaults: {q: ""}
 params:
   q: {type: text, pattern: "[A-Za-z -]{0,40}"}

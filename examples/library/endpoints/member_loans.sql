@@ -1,5 +1,6 @@
 /*
 path: /members/{member_id}/loans
+access: public
 limit: 20
 */
 SELECT loan_id, title, lent_on, returned_on

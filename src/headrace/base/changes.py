@@ -10,6 +10,7 @@ CALLS_DAYS = 30
 
 Part: TypeAlias = Literal[
     "endpoint",
+    "access",
     "path",
     "name",
     "field",

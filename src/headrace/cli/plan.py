@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from headrace.base.changes import ContractChange
+from headrace.base.declarations import Endpoint, Router
 from headrace.base.errors import BreakingChanges
 from headrace.base.names import listed
 from headrace.base.partitions import spelled
@@ -22,7 +23,7 @@ from headrace.cli.options import (
     project_option,
     selection_options,
 )
-from headrace.cli.printing import bad, counted, faint, good, print_json, table
+from headrace.cli.printing import bad, counted, faint, good, print_json, table, warned
 from headrace.pipeline.plan.plans import Plan, PlannedStep, Selection
 from headrace.pipeline.plan.reviewing import needless, refused
 from headrace.pipeline.project.loading import find_root
@@ -65,6 +66,7 @@ def command(
         if copies:
             click.echo(_waiting_for_copies(copies))
         print_stale(made)
+        _print_not_served(made)
     else:
         print_plan(made, left)
     if left:
@@ -111,10 +113,29 @@ def nothing_to_do(number: int) -> str:
     return good("Nothing to do") + f": everything is built and published (snapshot {number})"
 
 
+def not_served_lines(plan: Plan) -> list[str]:
+    """A line for each endpoint and router that nobody may call, with what to do about it."""
+    return [_not_served_line(each) for each in plan.not_served]
+
+
+def _not_served_line(declared: Endpoint | Router) -> str:
+    is_router = isinstance(declared, Router)
+    key, written = ("access", 'access = "public"') if is_router else ("access:", "access: public")
+    return (
+        f"not served: {declared.place.file} has no `{key}`; say who may call it, as in "
+        f"`{written}`, or set `default_access` under [serve]"
+    )
+
+
 def print_stale(plan: Plan) -> None:
     """Print the freshness checks that fail on tables that stay as they are."""
     for result in plan.stale:
         click.echo(result_line(result))
+
+
+def _print_not_served(plan: Plan) -> None:
+    for line in not_served_lines(plan):
+        click.echo(warned(line))
 
 
 def print_plan(plan: Plan, left: Sequence[ContractChange] = ()) -> None:
@@ -132,6 +153,7 @@ def print_plan(plan: Plan, left: Sequence[ContractChange] = ()) -> None:
     if plan.checks:
         click.echo(f"Make {counted(len(plan.checks), 'check')}.")
     print_stale(plan)
+    _print_not_served(plan)
     reused = len(plan.reused)
     if reused:
         click.echo(faint(f"{counted(reused, 'table')} stay as they are."))
@@ -210,6 +232,7 @@ def plan_json(plan: Plan, accepted: Collection[str] = ()) -> dict[str, object]:
         "removed": list(plan.removed),
         "reused": sorted(plan.reused),
         "deferred": list(plan.deferred),
+        "not_served": [each.place.file for each in plan.not_served],
         "stale": [
             {"check": each.name, "severity": each.severity, "message": each.message}
             for each in plan.stale

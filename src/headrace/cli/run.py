@@ -17,7 +17,7 @@ from headrace.cli.options import (
     project_option,
     selection_options,
 )
-from headrace.cli.plan import is_done, note_needless, nothing_to_do, print_stale
+from headrace.cli.plan import is_done, not_served_lines, note_needless, nothing_to_do, print_stale
 from headrace.cli.printing import bad, counted, duration, faint, good
 from headrace.cli.progress import event_json, showing
 from headrace.observe.events import CheckFinished, RunFinished
@@ -64,6 +64,8 @@ def command(
     with workspace.store.hold():
         plan = plan_workspace(workspace, name, Selection(only, start, end))
         note_needless(plan, accepted)
+        for line in not_served_lines(plan):
+            click.echo(line, err=True)
         if is_done(plan):
             _make_missing_copies(workspace, plan, as_json=as_json)
             _print_unchanged(plan, time.monotonic() - started, as_json=as_json)

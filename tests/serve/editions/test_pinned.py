@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from headrace.base.access import PUBLIC
 from headrace.base.clock import SystemClock
 from headrace.base.errors import NotFound
 from headrace.base.tables import Column, Version
@@ -27,6 +28,7 @@ SALES = EndpointContract(
     columns=(Column("n", "INTEGER"),),
     limit=10,
     max_limit=10,
+    access=PUBLIC,
 )
 
 

@@ -30,6 +30,7 @@ from headrace.pipeline.compile.quarantine import (
     divided_inputs,
     tolerance_check,
 )
+from headrace.pipeline.compile.served import access_of
 from headrace.pipeline.compile.sources import compile_source
 from headrace.pipeline.compile.tables import TableNames, project_tables
 from headrace.store.snapshots import EndpointContract
@@ -209,7 +210,8 @@ class _Compiling:
         found: list[EndpointContract] = []
         deferred: list[str] = []
         for endpoint in self.project.endpoints:
-            contract = compile_endpoint(endpoint, compiled, self.analysis)
+            allowed = replace(endpoint, access=access_of(endpoint, self.project.settings))
+            contract = compile_endpoint(allowed, compiled, self.analysis)
             if contract is None:
                 deferred.append(endpoint.name)
             elif (kept := self._kept(contract)) is not None:

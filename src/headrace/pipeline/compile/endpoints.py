@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from headrace.base.access import NOBODY
 from headrace.base.declarations import Endpoint, ParameterRules, Value
 from headrace.base.errors import Place, Problem
 from headrace.base.hashing import Part, address
@@ -37,7 +38,7 @@ _IN_PATH = re.compile(r"\{(\w+)\}")
 def compile_endpoint(
     endpoint: Endpoint, compiled: Compiled, analysis: Analysis
 ) -> EndpointContract | list[Problem] | None:
-    """An endpoint's contract, or all that is wrong with it.
+    """An endpoint's contract, or all that is wrong with it; it is for those whom its header names.
 
     None while the columns of a table that it reads are unknown.
     """
@@ -112,6 +113,7 @@ def _contract(
         # No part of the recipe: what a client may ask for besides changes no answer there was.
         filters=tuple(name for name, _ in endpoint.filters),
         sorts=tuple(name for name, _ in endpoint.sort),
+        access=endpoint.access or NOBODY,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from headrace.base.access import NOBODY
 from headrace.base.declarations import Model, Project, Severity, Source
 from headrace.base.errors import Place
 from headrace.base.moments import EPOCH, Moment
@@ -105,6 +106,7 @@ class CompiledCheck:
 class Graph:
     """The compiled project.
 
+    `endpoints` are all that compile; those that nobody may call are checked, and not served.
     `relations` are in an order in which every table comes after its inputs. `deferred` names the
     tables and endpoints that wait for the columns of a Python model that has never run; they are
     compiled once it has. `moment` is the time that it was compiled for.
@@ -120,6 +122,11 @@ class Graph:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_by_name", {each.name: each for each in self.relations})
+
+    @property
+    def served(self) -> tuple[EndpointContract, ...]:
+        """The endpoints that somebody may call."""
+        return tuple(each for each in self.endpoints if each.access != NOBODY)
 
     def relation(self, name: str) -> Relation:
         """The relation of that name; KeyError when there is none."""

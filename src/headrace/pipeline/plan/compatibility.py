@@ -1,4 +1,4 @@
-"""What breaks a user of the API: takes two types, two parameters, says whether one stands in.
+"""What breaks a user of the API: takes two types, parameters, accesses, says if one stands in.
 
 A field may give what was given before, written the same way. A parameter must take whatever it
 took before, and mean the same by it. What cannot be told is called breaking.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from headrace.base.access import Access
 from headrace.pipeline.compile.values import within
 from headrace.store.snapshots import Parameter
 
@@ -63,6 +64,19 @@ def keeps_parameter(before: Parameter, after: Parameter) -> bool:
         and _keeps_enum(before, after)
         and after.pattern in ("", before.pattern)
     )
+
+
+def keeps_access(before: Access, after: Access) -> bool:
+    """Whether everybody who might ask still may."""
+    if after == before or after.kind == "public" or before.kind == "nobody":
+        return True
+    if before.kind == "public" or after.kind == "nobody":
+        return False
+    if after.kind == "authenticated":
+        return True
+    any_role = not after.roles
+    keeps_roles = any_role or (bool(before.roles) and set(before.roles) <= set(after.roles))
+    return keeps_roles and set(after.scopes) <= set(before.scopes)
 
 
 def _keeps_bounds(before: Parameter, after: Parameter) -> bool:

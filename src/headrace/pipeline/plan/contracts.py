@@ -8,11 +8,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from headrace.base.access import Access
 from headrace.base.changes import ContractChange, Part
 from headrace.base.declarations import Endpoint, Value
 from headrace.base.tables import Column
-from headrace.pipeline.plan.compatibility import NULL_ANYWAY, keeps_field, keeps_parameter
-from headrace.store.snapshots import EndpointContract, Manifest, Parameter
+from headrace.pipeline.plan.compatibility import (
+    NULL_ANYWAY,
+    keeps_access,
+    keeps_field,
+    keeps_parameter,
+)
+from headrace.store.snapshots import EndpointContract, Manifest, Parameter, PythonModule
 
 _PAGING = ("limit", "offset")
 
@@ -114,6 +120,7 @@ class _Change:
     def all(self) -> Iterator[ContractChange]:
         """Everything that differs for its users."""
         yield from self._route()
+        yield from self._access()
         yield from self._fields(_by_name(self.old.columns), _by_name(self.new.columns))
         yield from self._parameters()
         yield from self._limits()
@@ -149,6 +156,13 @@ class _Change:
                 after=new.path,
                 breaking=route(old.path) != route(new.path) and not _sunset_passed(old, self.today),
             )
+
+    def _access(self) -> Iterator[ContractChange]:
+        old, new = self.old.access, self.new.access
+        if old != new:
+            was, becomes = str(old), str(new)
+            detail, breaks = _access_change(old, new), not keeps_access(old, new)
+            yield self._say(detail, "access", before=was, after=becomes, breaking=breaks)
 
     def _fields(
         self, old: Mapping[str, Column], new: Mapping[str, Column]
@@ -283,6 +297,13 @@ class _Change:
             )
 
 
+def _access_change(old: Access, new: Access) -> str:
+    """Who may ask now, in words, and who might before."""
+    if keeps_access(old, new):
+        return f"now {new} (was {old})"
+    return f"only {new} now (was {old})"
+
+
 def _by_name(columns: Iterable[Column]) -> dict[str, Column]:
     return {column.name: column for column in columns}
 
@@ -315,13 +336,28 @@ def _shown(value: Value | tuple[Value, ...]) -> str:
 
 
 def _module_changes(before: Manifest, after: Manifest) -> Iterator[ContractChange]:
-    old = {module.path: module.object for module in before.modules if module.router}
-    new = {module.path: module.object for module in after.modules if module.router}
+    old = {module.path: module for module in before.modules if module.router}
+    new = {module.path: module for module in after.modules if module.router}
     for path in sorted(old.keys() | new.keys()):
         if path not in new:
             yield ContractChange(path, "removed", "router", "router", breaking=True)
         elif path not in old:
             yield ContractChange(path, "added", "router", "router")
-        elif old[path] != new[path]:
-            detail = "the router's code changed: whether that breaks anybody cannot be told"
-            yield ContractChange(path, "changed", detail, "router")
+        else:
+            yield from _module_change(old[path], new[path])
+
+
+def _module_change(old: PythonModule, new: PythonModule) -> Iterator[ContractChange]:
+    if old.object != new.object:
+        detail = "the router's code changed: whether that breaks anybody cannot be told"
+        yield ContractChange(new.path, "changed", detail, "router")
+    if old.access != new.access:
+        yield ContractChange(
+            new.path,
+            "changed",
+            _access_change(old.access, new.access),
+            "access",
+            before=str(old.access),
+            after=str(new.access),
+            breaking=not keeps_access(old.access, new.access),
+        )

@@ -27,7 +27,7 @@ def broken_contracts(
     compiled = {each.name for each in graph.endpoints}
     broken = [each for each in graph.project.endpoints if each.name not in compiled]
     # Routers are not compiled: here they are taken to be as they were.
-    after = Manifest(before.manifest.project, graph.endpoints, before.manifest.modules)
+    after = Manifest(before.manifest.project, graph.served, before.manifest.modules)
     changes = contract_changes(before.manifest, after, today=today, pending=broken)
     names = {each.name for each in broken}
     routes = {route(each.path) for each in broken}

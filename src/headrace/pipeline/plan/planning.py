@@ -9,6 +9,7 @@ from datetime import datetime
 from headrace.base.declarations import Endpoint
 from headrace.base.tables import Batch, RawFile, Version
 from headrace.pipeline.compile.graph import CompiledCheck, Graph, Relation
+from headrace.pipeline.compile.served import not_served
 from headrace.pipeline.plan.addresses import (
     address_of,
     check_address,
@@ -99,9 +100,9 @@ def make_plan(
 
 
 def _pending(graph: Graph) -> list[Endpoint]:
-    """The endpoints that are compiled once a Python model has run."""
-    compiled = {each.name for each in graph.endpoints}
-    return [each for each in graph.project.endpoints if each.name not in compiled]
+    """The endpoints that are compiled once a Python model has run, and served then."""
+    told = {each.name for each in (*graph.endpoints, *not_served(graph.project))}
+    return [each for each in graph.project.endpoints if each.name not in told]
 
 
 @dataclass(frozen=True, slots=True)

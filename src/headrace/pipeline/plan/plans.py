@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple, TypeAlias
 
 from headrace.base.changes import ContractChange
+from headrace.base.declarations import Endpoint, Router
 from headrace.base.tables import Batch, RawFile, Version
 from headrace.pipeline.compile.graph import CompiledCheck, Graph
+from headrace.pipeline.compile.served import not_served
 from headrace.store.data import StoredCell
 from headrace.store.snapshots import CheckResult, Manifest, Ref, Snapshot
 
@@ -165,6 +167,11 @@ class Plan:
     def deferred(self) -> tuple[str, ...]:
         """Tables and endpoints that are compiled once a Python model has run."""
         return self.graph.deferred
+
+    @property
+    def not_served(self) -> tuple[Endpoint | Router, ...]:
+        """The endpoints and routers that nobody may call, by place."""
+        return not_served(self.graph.project)
 
     @property
     def nothing_to_do(self) -> bool:

@@ -1,4 +1,5 @@
 /*
+access: public
 description: How many of those who signed up in a month still come.
 defaults: {since: 2025-01-01}
 */

@@ -12,6 +12,7 @@ from fastapi import APIRouter, HTTPException, Query
 from headrace.serve import SnapshotDep
 
 router = APIRouter(prefix="/compare", tags=["stores"])
+access = "public"
 
 StoreId = Annotated[int, Query(ge=1, le=1000)]
 

@@ -1,5 +1,6 @@
 /*
 path: /customers/{customer_id}
+access: public
 description: One customer's value and segment.
 */
 -- No name and no e-mail address: every endpoint is public in this version.

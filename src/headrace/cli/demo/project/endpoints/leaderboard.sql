@@ -1,5 +1,6 @@
 /*
 path: /stores/leaderboard
+access: public
 description: The best stores of the last 30 days.
 limit: 5
 max_limit: 12

@@ -1,5 +1,6 @@
 /*
 path: /products/ranking
+access: public
 description: The products of a month by revenue, of one category or of all.
 defaults: {month: 2025-12-01, category: all}
 params:

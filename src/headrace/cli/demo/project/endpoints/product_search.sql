@@ -1,5 +1,6 @@
 /*
 path: /products/search
+access: public
 description: Products whose name contains some letters, with the price of today.
 params:
   q: {type: text, pattern: "[A-Za-z ]{2,40}", description: At least two letters}

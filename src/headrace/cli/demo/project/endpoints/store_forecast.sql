@@ -1,5 +1,6 @@
 /*
 path: /stores/{store_id}/forecast
+access: public
 description: The revenue to expect in the next two weeks.
 */
 SELECT day, revenue

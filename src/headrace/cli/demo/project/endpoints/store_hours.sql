@@ -1,5 +1,6 @@
 /*
 path: /stores/{store_id}/hours
+access: public
 description: When a store is busy, by weekday and hour.
 */
 SELECT weekday, hour, orders_a_day, items_an_order, amount_an_order

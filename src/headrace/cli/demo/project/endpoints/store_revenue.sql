@@ -1,5 +1,6 @@
 /*
 path: /stores/{store_id}/revenue
+access: public
 description: A store's revenue by day, between two days.
 defaults: {since: 2025-12-01, until: 2025-12-31}
 params:

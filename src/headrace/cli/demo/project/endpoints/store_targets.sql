@@ -1,5 +1,6 @@
 /*
 path: /stores/{store_id}/targets
+access: public
 description: A store's months against their targets.
 defaults: {year: 2025}
 params:
