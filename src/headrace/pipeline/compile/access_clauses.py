@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from headrace.base.types import INTEGER_TYPES
+from headrace.engines.trees import Node, parameters
 from headrace.pipeline.compile.local_expressions import conjuncts, nodes_of
-from headrace.pipeline.compile.trees import Node, parameters
 
 
 class NotKeyed(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from headrace.base.tables import Schema
-from headrace.pipeline.compile.trees import Node, base_tables, is_query, location, parents, walk
+from headrace.engines.trees import Node, base_tables, is_query, location, parents, walk
 
 _COMPARED = frozenset({"COMPARISON", "BETWEEN"})
 

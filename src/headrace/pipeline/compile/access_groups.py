@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from headrace.base.types import INTEGER_TYPES
+from headrace.engines.trees import Node
 from headrace.pipeline.compile.access_clauses import NotKeyed, references
 from headrace.pipeline.compile.access_names import Selection
 from headrace.pipeline.compile.local_expressions import nodes_of, text_of
-from headrace.pipeline.compile.trees import Node
 
 Merged: TypeAlias = Literal["sum", "count", "min", "max", "avg"]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from headrace.base.hashing import Part
 from headrace.base.tables import Schema
+from headrace.engines.trees import Node, canonical
 from headrace.pipeline.compile.access_clauses import NotKeyed
 from headrace.pipeline.compile.local_expressions import nodes_of, position_of
-from headrace.pipeline.compile.trees import Node, canonical
 
 _SINGLE = frozenset({"BASE_TABLE", "SUBQUERY"})
 _NAME_IT = "name the fields, and give each that is computed a name of its own"

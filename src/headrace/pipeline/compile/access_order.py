@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from headrace.base.hashing import Part
+from headrace.engines.trees import Node
 from headrace.pipeline.compile.access_clauses import NotKeyed
 from headrace.pipeline.compile.access_names import Selection, refuse_edited_stars
 from headrace.pipeline.compile.local_expressions import nodes_of
-from headrace.pipeline.compile.trees import Node
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from headrace.engines.trees import Node
 from headrace.pipeline.compile.access_clauses import (
     Comparison,
     Conditions,
@@ -29,7 +30,6 @@ from headrace.pipeline.compile.access_rollups import rollup
 from headrace.pipeline.compile.access_rows import grouped_rows, plain_rows
 from headrace.pipeline.compile.access_texts import excerpt, place_of
 from headrace.pipeline.compile.queries import Access
-from headrace.pipeline.compile.trees import Node
 
 
 def plan_access(asked: Asked, binder: Binder) -> Access:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from headrace.base.hashing import Part
 from headrace.base.tables import Schema
+from headrace.engines.trees import Node
 from headrace.pipeline.compile.access_clauses import Comparison, Conditions, NotKeyed, Page
 from headrace.pipeline.compile.access_names import Selection
 from headrace.pipeline.compile.access_order import Sorted
@@ -15,7 +16,6 @@ from headrace.pipeline.compile.access_texts import excerpt
 from headrace.pipeline.compile.access_types import compared_as, is_sort_type
 from headrace.pipeline.compile.copies import copied_columns
 from headrace.pipeline.compile.probing import BARE
-from headrace.pipeline.compile.trees import Node
 from headrace.store.snapshots import Bound, KeyedQuery, KeyPart, Rollup
 
 _ONE_TYPE = "compare numbers, texts, dates and times of one type; cast a DOUBLE to DECIMAL"

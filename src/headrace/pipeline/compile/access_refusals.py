@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from headrace.engines.trees import Node, is_query, parameters, parents, walk
 from headrace.pipeline.compile.access_clauses import NotKeyed
 from headrace.pipeline.compile.local_expressions import nodes_of
-from headrace.pipeline.compile.trees import Node, is_query, parameters, parents, walk
 
 _OWN_NAME = re.compile(r"[kgm]\d+", re.ASCII | re.IGNORECASE)
 _MODEL = "make it a model, and select from that"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from headrace.engines.trees import Node
 from headrace.pipeline.compile.access_clauses import NotKeyed
 from headrace.pipeline.compile.access_groups import Field, is_monotone, rolled_up
 from headrace.pipeline.compile.access_order import Sorted
 from headrace.pipeline.compile.access_planning import KeyExpression, Planned, Planning, type_of
 from headrace.pipeline.compile.access_rows import group_by
 from headrace.pipeline.compile.access_types import is_key_type
-from headrace.pipeline.compile.trees import Node
 from headrace.store.snapshots import KeyPart, Rollup, RollupField
 
 # Their sums are whole numbers that a DOUBLE holds. A sum beyond that DuckDB rounds before it

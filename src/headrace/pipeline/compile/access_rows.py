@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from headrace.engines.trees import Node, base_tables, walk
 from headrace.pipeline.compile.access_clauses import NotKeyed
 from headrace.pipeline.compile.access_groups import is_grouped
 from headrace.pipeline.compile.access_order import laid_out
 from headrace.pipeline.compile.access_planning import KeyExpression, Planned, Planning
 from headrace.pipeline.compile.local_expressions import nodes_of
-from headrace.pipeline.compile.trees import Node, base_tables, walk
 
 
 def plain_rows(plan: Planning) -> Planned:

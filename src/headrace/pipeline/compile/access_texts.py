@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace.pipeline.compile.trees import Node, line_and_column, location, walk
+from headrace.engines.trees import Node, line_and_column, location, walk
 
 _LONGEST = 72
 

@@ -9,7 +9,15 @@ from headrace.base.hashing import Part, address
 from headrace.base.partitions import Split
 from headrace.base.tables import Schema
 from headrace.pipeline.compile.cache import CompileCache
-from headrace.pipeline.compile.queries import Analyst, Answer, Bound, Mistake, Proof, Query
+from headrace.pipeline.compile.queries import (
+    Analyst,
+    Answer,
+    Bound,
+    Mistake,
+    Predicate,
+    Proof,
+    Query,
+)
 
 
 class Analysis:
@@ -52,6 +60,22 @@ class Analysis:
             return known
         found = self.analyst().answer(query.statement, tables, types)
         return found if isinstance(found, tuple) else self.cache.keep_answer(key, found)
+
+    def predicate(self, text: str, table: str) -> Predicate | Mistake:
+        """A rule of a table's rows as a query, or why it is none."""
+        key = address("predicate", text, table)
+        if (known := self.cache.predicate(key)) is not None:
+            return known
+        found = self.analyst().predicate(text, table)
+        return found if isinstance(found, Mistake) else self.cache.keep_predicate(key, found)
+
+    def scoped(self, sql: str, selects: Mapping[str, str]) -> str | Mistake:
+        """A query that reads, of each table in `selects`, what its SELECT lets through."""
+        key = address("scoped", sql, selects)
+        if (known := self.cache.scoped(key)) is not None:
+            return known
+        found = self.analyst().scoped(sql, selects)
+        return found if isinstance(found, Mistake) else self.cache.keep_scoped(key, found)
 
     def prove(
         self,

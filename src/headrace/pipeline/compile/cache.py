@@ -14,10 +14,10 @@ from pathlib import Path
 
 import msgspec
 
-from headrace.pipeline.compile.queries import Answer, Bound, ModuleFacts, Proof, Query
+from headrace.pipeline.compile.queries import Answer, Bound, ModuleFacts, Predicate, Proof, Query
 
 # Part of every file: raise it when the compiler learns more, or something else, from a text.
-_FORMAT = 5
+_FORMAT = 6
 
 
 class _Entries(msgspec.Struct):
@@ -29,6 +29,8 @@ class _Entries(msgspec.Struct):
     answers: dict[str, Answer] = {}
     proofs: dict[str, Proof] = {}
     modules: dict[str, ModuleFacts] = {}
+    predicates: dict[str, Predicate] = {}
+    scoped: dict[str, str] = {}
 
 
 class CompileCache:
@@ -109,6 +111,26 @@ class CompileCache:
         """Remember what a Python file says."""
         self._used.modules[key] = facts
         return facts
+
+    def predicate(self, key: str) -> Predicate | None:
+        """What a rule of rows says, if that is known."""
+        found = self._used.predicates.get(key) or self._found.predicates.get(key)
+        return found and self.keep_predicate(key, found)
+
+    def keep_predicate(self, key: str, predicate: Predicate) -> Predicate:
+        """Remember what a rule of rows says."""
+        self._used.predicates[key] = predicate
+        return predicate
+
+    def scoped(self, key: str) -> str | None:
+        """A query over what policies let through, if that is known."""
+        found = self._used.scoped.get(key) or self._found.scoped.get(key)
+        return found and self.keep_scoped(key, found)
+
+    def keep_scoped(self, key: str, sql: str) -> str:
+        """Remember a query over what policies let through."""
+        self._used.scoped[key] = sql
+        return sql
 
 
 @cache

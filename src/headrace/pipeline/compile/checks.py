@@ -18,6 +18,7 @@ from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.changing import ambiguity_check
 from headrace.pipeline.compile.graph import CompiledCheck, Relation
 from headrace.pipeline.compile.pinning import needless, pinned_sql, volatile_problems
+from headrace.pipeline.compile.policies import Policies
 from headrace.pipeline.compile.queries import Mistake, SqlText, place_in
 from headrace.pipeline.compile.sourcing import Ends, find_ends
 from headrace.pipeline.compile.tables import TableNames, read_tables
@@ -26,10 +27,11 @@ from headrace.pipeline.compile.values import fits, has_order
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """What can be bound against: relations by name, in topological order."""
+    """What can be bound against: relations by name, in topological order, and who sees what."""
 
     relations: Mapping[str, Relation]
     names: TableNames
+    policies: Policies = field(default_factory=Policies)
     ends: Ends = field(init=False, repr=False, compare=False)
     _positions: dict[str, int] = field(init=False, repr=False, compare=False)
 

@@ -16,6 +16,7 @@ from headrace.pipeline.compile.cache import CompileCache
 from headrace.pipeline.compile.checks import Compiled
 from headrace.pipeline.compile.endpoints import field_lineage
 from headrace.pipeline.compile.graph import Graph, Relation
+from headrace.pipeline.compile.policies import Policies
 from headrace.pipeline.compile.queries import SqlText
 from headrace.pipeline.compile.tables import project_tables, read_tables
 
@@ -99,7 +100,8 @@ def column_graph(graph: Graph, cache: CompileCache) -> ColumnGraph:
         cache: the one that it was compiled with: what that knows needs no engine.
     """
     names, _ = project_tables(graph.project)
-    compiled = Compiled({each.name: each for each in graph.relations}, names)
+    relations = {each.name: each for each in graph.relations}
+    compiled = Compiled(relations, names, Policies(graph.policies))
     return _Tracing(graph, compiled, Analysis(cache)).all()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -24,6 +24,8 @@ from headrace.pipeline.compile.models import (
     with_declared_lineage,
 )
 from headrace.pipeline.compile.ordering import build_order
+from headrace.pipeline.compile.policies import Policies, compile_policies
+from headrace.pipeline.compile.policy_derivation import derivation_problems
 from headrace.pipeline.compile.quarantine import (
     all_rows,
     divide_model,
@@ -72,7 +74,8 @@ def compile_partly(
     analysis.read_ahead(_texts(project))
     compiling = _Compiling(project, names, analysis, observed, moment, problems)
     relations = compiling.relations()
-    compiled = Compiled({each.name: each for each in relations}, names)
+    policies = compiling.policies(relations)
+    compiled = Compiled({each.name: each for each in relations}, names, policies)
     checks = compiling.checks(compiled)
     endpoints, deferred = compiling.endpoints(compiled)
     waiting = [each.name for each in relations if each.schema is None]
@@ -83,6 +86,7 @@ def compile_partly(
         endpoints=tuple(endpoints),
         deferred=(*waiting, *deferred),
         moment=moment,
+        policies=policies.tables,
     )
     return graph, problems
 
@@ -184,6 +188,13 @@ class _Compiling:
             self.problems.extend(result)
             return None
         return result
+
+    def policies(self, relations: Sequence[Relation]) -> Policies:
+        """Who sees what of each table."""
+        policies = compile_policies(relations, self.analysis)
+        self.problems.extend(policies.problems)
+        self.problems.extend(derivation_problems(relations, policies))
+        return policies
 
     def checks(self, compiled: Compiled) -> list[CompiledCheck]:
         """The checks of the tables that are whole, in the tables' order, then those of checks/."""

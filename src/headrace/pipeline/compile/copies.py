@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 from headrace.base.tables import Schema
 from headrace.checks.builtin import declared_checks
+from headrace.engines.trees import Node, ctes
 from headrace.pipeline.compile.graph import Relation
-from headrace.pipeline.compile.trees import Node, ctes
 
 # A positional join pads the shorter side with NULL, as an outer join does.
 _PLAIN_JOINS = frozenset({"REGULAR", "CROSS", "NATURAL"})

@@ -9,31 +9,16 @@ from dataclasses import replace
 import duckdb
 import msgspec
 
+from headrace.base.errors import UsageError
 from headrace.base.hashing import address
 from headrace.base.moments import EPOCH
 from headrace.base.names import quote
 from headrace.base.partitions import Split
 from headrace.base.tables import Schema
 from headrace.engines.duckdb import DuckDBEngine, described
-from headrace.pipeline.compile.access_paths import plan_access
-from headrace.pipeline.compile.access_planning import Asked
-from headrace.pipeline.compile.copies import copied_columns
-from headrace.pipeline.compile.lineage import trace
-from headrace.pipeline.compile.locality import Claim, prove
-from headrace.pipeline.compile.parameters import Use, merged, uses
-from headrace.pipeline.compile.pinning import pinned
-from headrace.pipeline.compile.probing import probes
-from headrace.pipeline.compile.queries import Answer, Bound, Mistake, NameUse, Proof, Query
-from headrace.pipeline.compile.refusals import refused, refused_names
-from headrace.pipeline.compile.statements import (
-    faithful,
-    read_statement,
-    read_statements,
-    serialized,
-    spelled,
-    without_semicolon,
-)
-from headrace.pipeline.compile.trees import (
+from headrace.engines.scoped_sql import scoped_sql
+from headrace.engines.tree_texts import as_statement, faithful, serialized, spelled
+from headrace.engines.trees import (
     Node,
     base_tables,
     canonical,
@@ -41,6 +26,30 @@ from headrace.pipeline.compile.trees import (
     location,
     parameters,
     parents,
+)
+from headrace.pipeline.compile.access_paths import plan_access
+from headrace.pipeline.compile.access_planning import Asked
+from headrace.pipeline.compile.copies import copied_columns
+from headrace.pipeline.compile.lineage import trace
+from headrace.pipeline.compile.locality import Claim, prove
+from headrace.pipeline.compile.parameters import Use, merged, uses
+from headrace.pipeline.compile.pinning import pinned
+from headrace.pipeline.compile.policy_predicates import read_predicate
+from headrace.pipeline.compile.probing import probes
+from headrace.pipeline.compile.queries import (
+    Answer,
+    Bound,
+    Mistake,
+    NameUse,
+    Predicate,
+    Proof,
+    Query,
+)
+from headrace.pipeline.compile.refusals import refused, refused_names
+from headrace.pipeline.compile.statements import (
+    read_statement,
+    read_statements,
+    without_semicolon,
 )
 from headrace.pipeline.compile.volatility import volatile_functions, volatile_names
 
@@ -135,9 +144,20 @@ class DuckDBAnalyst:
         asked = Asked(sql, tree, tables, found, schema, self._aggregates())
         return Answer(typed, found, bound, plan_access(asked, self))
 
+    def predicate(self, text: str, table: str) -> Predicate | Mistake:
+        """A rule of a table's rows, or why it is none."""
+        return read_predicate(self._connection, text, table, self._aggregates())
+
+    def scoped(self, sql: str, selects: Mapping[str, str]) -> str | Mistake:
+        """A query over what some SELECTs let through."""
+        try:
+            return scoped_sql(self._connection, sql, selects)
+        except UsageError as exc:
+            return Mistake(1, 0, str(exc))
+
     def written(self, tree: Node) -> tuple[str, Schema] | None:
         """A query without parameters as SQL, and its columns; None when it does not bind."""
-        text = faithful(self._connection, _statement(tree))
+        text = faithful(self._connection, as_statement(tree))
         schema = None if text is None else self._describe(text)
         return None if text is None or not isinstance(schema, tuple) else (text, schema)
 
@@ -229,7 +249,7 @@ class DuckDBAnalyst:
         """The type of the last column of the first query that binds; "" when none does."""
         for probe in candidates:
             values = dict.fromkeys(each["identifier"] for each in parameters(probe))
-            sql = spelled(self._connection, _statement(self._cast_parameters(probe, declared)))
+            sql = spelled(self._connection, as_statement(self._cast_parameters(probe, declared)))
             schema = None if sql is None else self._describe(sql, values)
             if schema is not None and not isinstance(schema, Mistake):
                 return "" if schema[-1].type == '"NULL"' else schema[-1].type
@@ -238,7 +258,7 @@ class DuckDBAnalyst:
     def _typed_sql(self, sql: str, statement: Node, types: Mapping[str, str]) -> str:
         """The query with each parameter cast to its type, so that binding cannot change it."""
         tree = self._cast_parameters(statement["node"], types)
-        text = faithful(self._connection, _statement(tree))
+        text = faithful(self._connection, as_statement(tree))
         return text or _edited(sql, statement["node"], types)
 
     def _cast_parameters(self, tree: Node, types: Mapping[str, str]) -> Node:
@@ -274,13 +294,6 @@ def _two_spellings(sql: str, found: Iterable[tuple[str, Node]]) -> Iterator[Mist
         if other != name and at is not None:
             place = line_and_column(sql, at)
             yield Mistake(*place, f"`${name}` is spelled `${other}` elsewhere", "one spelling")
-
-
-def _statement(tree: Node) -> Node:
-    """A query's tree as a statement: DuckDB wants its parameters numbered beside it."""
-    names = dict.fromkeys(each["identifier"] for each in parameters(tree))
-    numbered = [{"key": name, "value": number} for number, name in enumerate(names, start=1)]
-    return {"node": tree, "named_param_map": numbered}
 
 
 def _edited(sql: str, tree: Node, types: Mapping[str, str]) -> str:

@@ -13,12 +13,21 @@ from headrace.base.hashing import Part, address
 from headrace.base.names import listed, near_miss
 from headrace.base.tables import Column, Schema
 from headrace.base.types import is_single, parse_type
-from headrace.pipeline.compile.access_choices import choose_path
+from headrace.pipeline.compile.access_choices import Choice, choose_path
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.checks import Compiled
 from headrace.pipeline.compile.copies import never_null
 from headrace.pipeline.compile.models import duplicate_columns
 from headrace.pipeline.compile.pinning import endpoint_problems
+from headrace.pipeline.compile.policy_endpoints import (
+    Scoped,
+    absent_problem,
+    access_problems,
+    claim_problems,
+    endpoint_policies,
+    scoped,
+    without_absent,
+)
 from headrace.pipeline.compile.queries import (
     Answer,
     Bound,
@@ -30,7 +39,7 @@ from headrace.pipeline.compile.queries import (
 )
 from headrace.pipeline.compile.tables import read_tables
 from headrace.pipeline.compile.values import fits, has_order, within
-from headrace.store.snapshots import EndpointContract, KeyedQuery, Parameter
+from headrace.store.snapshots import EndpointContract, KeyedQuery, Parameter, Scope
 
 _IN_PATH = re.compile(r"\{(\w+)\}")
 
@@ -50,27 +59,30 @@ def compile_endpoint(
         problems += _name_problems(endpoint, query, sql)
     types, wrong_types = _declared_types(endpoint)
     problems += endpoint_problems(query.volatile, sql)
+    problems += claim_problems(query, sql)
+    problems += access_problems(endpoint, endpoint.access, tables, compiled.policies)
     if problems := [*problems, *wrong_types]:
         return problems
     schemas = compiled.schemas(tables)
     if schemas is None:
         return None
-    answer = analysis.answer(query, schemas, types)
+    policies = endpoint_policies(tables, endpoint.access, compiled.policies)
+    answer = analysis.answer(query, without_absent(schemas, policies), types)
     if isinstance(answer, tuple):
-        return [mistake.problem(sql) for mistake in answer]
+        return [absent_problem(each, sql, policies) or each.problem(sql) for each in answer]
     problems = list(endpoint_problems(answer.bound.volatile, sql))
     problems += list(duplicate_columns(answer.bound.schema, place_in(sql, 1, 0)))
     parameters = tuple(_parameter(endpoint, use.name, answer) for use in query.parameters)
     for parameter in parameters:
         problems.extend(_value_problems(endpoint, parameter))
     problems.extend(_opened_problems(endpoint, answer.bound.schema))
-    choice = choose_path(endpoint, sql, parameters, answer.access)
-    if isinstance(choice, Problem):
-        problems.append(choice)
-    if problems or isinstance(choice, Problem):
+    narrowed = scoped(answer.sql, policies, analysis, endpoint)
+    choice = _chosen(endpoint, sql, parameters, answer, narrowed)
+    problems.extend(each for each in (narrowed, choice) if isinstance(each, Problem))
+    if problems or isinstance(choice, Problem) or isinstance(narrowed, Problem):
         return problems
     contract = _contract(
-        endpoint, query, answer, tables=tables, parameters=parameters, compiled=compiled
+        endpoint, query, answer, narrowed, tables=tables, parameters=parameters, compiled=compiled
     )
     return replace(
         contract,
@@ -81,10 +93,27 @@ def compile_endpoint(
     )
 
 
+def _chosen(
+    endpoint: Endpoint,
+    sql: SqlText,
+    parameters: Sequence[Parameter],
+    answer: Answer,
+    narrowed: Scoped | Problem,
+) -> Choice | Problem:
+    """The access path; an answer that depends on who asks is not among a few that are kept."""
+    if isinstance(narrowed, Problem) or not narrowed.is_narrowed:
+        return choose_path(endpoint, sql, parameters, answer.access)
+    if endpoint.serve == "keyed":
+        found = "this cannot be served by key (`serve: keyed`): policies narrow what it reads"
+        return Problem(place_in(sql, 1, 0), found, fix="leave `serve` out")
+    return Choice("columnar", "policies say which rows of its tables are read")
+
+
 def _contract(
     endpoint: Endpoint,
     query: Query,
     answer: Answer,
+    narrowed: Scoped,
     *,
     tables: tuple[str, ...],
     parameters: tuple[Parameter, ...],
@@ -94,11 +123,13 @@ def _contract(
     limit, max_limit = (0, 0) if pages_itself else (endpoint.limit, endpoint.max_limit)
     rules = [_rule(parameter) for parameter in parameters]
     columns = [[column.name, column.type] for column in answer.bound.schema]
+    # The text alone tells policies from each other: what is bound to it, the scope says.
+    policy = [narrowed.sql, *_bound_by(narrowed.scope)] if narrowed.is_narrowed else []
     return EndpointContract(
         name=endpoint.name,
         path=endpoint.path,
-        recipe=address("endpoint", query.canonical, rules, columns, limit, max_limit),
-        sql=answer.sql,
+        recipe=address("endpoint", query.canonical, rules, columns, limit, max_limit, *policy),
+        sql=narrowed.sql,
         tables=tables,
         parameters=parameters,
         columns=tuple(_fields(answer.bound, compiled)),
@@ -114,7 +145,15 @@ def _contract(
         filters=tuple(name for name, _ in endpoint.filters),
         sorts=tuple(name for name, _ in endpoint.sort),
         access=endpoint.access or NOBODY,
+        scope=narrowed.scope,
     )
+
+
+def _bound_by(scope: Scope | None) -> Iterator[Part]:
+    """What the parameters of a scope are bound to, as part of an answer's rule."""
+    if scope is not None:
+        yield [[case.role, *case.claims] for case in scope.cases]
+        yield [list(roles) for roles in scope.masks]
 
 
 def field_lineage(endpoint: Endpoint, compiled: Compiled, analysis: Analysis) -> Lineage | None:
@@ -129,7 +168,8 @@ def field_lineage(endpoint: Endpoint, compiled: Compiled, analysis: Analysis) ->
     if schemas is None:
         return None
     types, _ = _declared_types(endpoint)
-    answer = analysis.answer(query, schemas, types)
+    policies = endpoint_policies(tables, endpoint.access, compiled.policies)
+    answer = analysis.answer(query, without_absent(schemas, policies), types)
     assert not isinstance(answer, tuple), "an endpoint of the graph has been compiled before"
     return answer.bound.lineage
 

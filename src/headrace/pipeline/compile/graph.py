@@ -13,7 +13,7 @@ from headrace.base.moments import EPOCH, Moment
 from headrace.base.partitions import Split
 from headrace.base.tables import Schema
 from headrace.checks.builtin import Form
-from headrace.store.snapshots import EndpointContract
+from headrace.store.snapshots import EndpointContract, TablePolicy
 
 Need: TypeAlias = Literal["same", "whole", "latest"]
 
@@ -109,7 +109,8 @@ class Graph:
     `endpoints` are all that compile; those that nobody may call are checked, and not served.
     `relations` are in an order in which every table comes after its inputs. `deferred` names the
     tables and endpoints that wait for the columns of a Python model that has never run; they are
-    compiled once it has. `moment` is the time that it was compiled for.
+    compiled once it has. `moment` is the time that it was compiled for. `policies` say who sees
+    what of each table whose columns are known.
     """
 
     project: Project
@@ -118,6 +119,7 @@ class Graph:
     endpoints: tuple[EndpointContract, ...] = ()
     deferred: tuple[str, ...] = ()
     moment: Moment = EPOCH
+    policies: Mapping[str, TablePolicy] = field(default_factory=dict)
     _by_name: dict[str, Relation] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

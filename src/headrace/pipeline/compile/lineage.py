@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from headrace.base.tables import Schema
+from headrace.engines.trees import Node, children, ctes, walk
 from headrace.pipeline.compile.queries import Lineage
 from headrace.pipeline.compile.scopes import NOTHING, Binding, Origins, Output, Scope, union
-from headrace.pipeline.compile.trees import Node, children, ctes, walk
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from headrace.base.partitions import Grain
+from headrace.engines.trees import Node
 from headrace.pipeline.compile.local_expressions import nodes_of, position_of, value_of
 from headrace.pipeline.compile.local_scopes import Column, Scope
 from headrace.pipeline.compile.local_values import NO_FACTS, UNKNOWN, Facts, Value, determines
-from headrace.pipeline.compile.trees import Node
 
 LIMITED = "LIMIT counts the rows of all partitions"
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from headrace.base.partitions import Grain
+from headrace.engines.trees import Node, children
 from headrace.pipeline.compile.local_scopes import Scope
 from headrace.pipeline.compile.local_values import (
     UNKNOWN,
@@ -15,7 +16,6 @@ from headrace.pipeline.compile.local_values import (
     comparable,
     truncated,
 )
-from headrace.pipeline.compile.trees import Node, children
 
 # Of values that all tell the same, these give one that tells it, or NULL when all are NULL.
 _PICKS = frozenset({"min", "max", "any_value", "first", "last", "arbitrary"})

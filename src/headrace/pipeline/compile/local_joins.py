@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from headrace.base.partitions import Grain
+from headrace.engines.trees import Node
 from headrace.pipeline.compile.local_expressions import learned
 from headrace.pipeline.compile.local_scopes import Binding, Part, Scope, Side
 from headrace.pipeline.compile.local_values import UNKNOWN, Fact, Facts, Value, comparable
-from headrace.pipeline.compile.trees import Node
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from headrace.base.partitions import Grain
+from headrace.engines.trees import Node
 from headrace.pipeline.compile.local_expressions import nodes_of, value_of
 from headrace.pipeline.compile.local_scopes import Column, Rows, Scope
 from headrace.pipeline.compile.local_values import UNKNOWN, Value
-from headrace.pipeline.compile.trees import Node
 
 
 def merged_rows(branches: list[Rows], *, by_name: bool) -> Rows:

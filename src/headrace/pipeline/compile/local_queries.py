@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from headrace.base.partitions import Grain
 from headrace.base.tables import Schema
+from headrace.engines.trees import Node, ctes
 from headrace.pipeline.compile.local_clauses import (
     LIMITED,
     Select,
@@ -49,7 +50,6 @@ from headrace.pipeline.compile.local_values import (
     comparable,
     determines,
 )
-from headrace.pipeline.compile.trees import Node, ctes
 
 
 @dataclass(frozen=True, slots=True)

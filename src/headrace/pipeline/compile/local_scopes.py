@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from headrace.engines.trees import Node
 from headrace.pipeline.compile.local_values import (
     NO_FACTS,
     NOT_GLUED,
@@ -14,7 +15,6 @@ from headrace.pipeline.compile.local_values import (
     Value,
     common,
 )
-from headrace.pipeline.compile.trees import Node
 
 NOTHING_HIDDEN: frozenset[str] = frozenset()
 NO_NAMES: frozenset[tuple[str, ...]] = frozenset()

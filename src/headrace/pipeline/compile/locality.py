@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from headrace.base.partitions import Split
 from headrace.base.tables import Schema
+from headrace.engines.trees import Node
 from headrace.pipeline.compile.local_queries import Prover, Refused
 from headrace.pipeline.compile.local_scopes import Rows, Scope
 from headrace.pipeline.compile.queries import Proof, Refusal
 from headrace.pipeline.compile.refusals import position
-from headrace.pipeline.compile.trees import Node
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from functools import partial
 from typing import TypeAlias
 
 from headrace.base.types import SIGNED_TYPES
+from headrace.engines.trees import Node
 from headrace.pipeline.compile.stored_types import stored_type
-from headrace.pipeline.compile.trees import Node
 
 TypeOf: TypeAlias = Callable[[Node], str]
 """The type of an expression of the tree; "" when it cannot be known."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from headrace.pipeline.compile.trees import Node, is_query
+from headrace.engines.trees import Node, is_query
 
 
 def probes(near: Node, expression: Node, above: Mapping[int, Node]) -> Iterator[Node]:

@@ -25,7 +25,14 @@ from headrace.pipeline.compile.graph import CompiledCheck, Locality, Need, Relat
 def all_rows(model: Model) -> Model:
     """The declaration of the table of all rows: what makes them, and nothing that judges them."""
     columns = tuple(
-        ColumnContract(each.name, each.type, each.place, description=each.description)
+        ColumnContract(
+            each.name,
+            each.type,
+            each.place,
+            description=each.description,
+            access=each.access,
+            hide=each.hide,
+        )
         for each in model.columns
     )
     name = model.name + ALL_SUFFIX
@@ -126,7 +133,8 @@ def _declarations(model: Model) -> tuple[Model, Model]:
     checks = tuple(check for check in model.checks if check.severity != "quarantine")
     kept = replace(model, sql="", function=None, checks=checks)
     name = model.name + QUARANTINE_SUFFIX
-    aside = replace(kept, name=name, columns=(), key=(), checks=(), allow_empty=True)
+    seen = all_rows(model).columns
+    aside = replace(kept, name=name, columns=seen, key=(), checks=(), allow_empty=True)
     return kept, aside
 
 

@@ -154,6 +154,23 @@ class Answer:
     access: Access
 
 
+# `$auth.<claim>` in a rule of rows, and the column that a rule is as a query.
+AUTH = "auth"
+ALLOWED = "allowed"
+
+
+@dataclass(frozen=True, slots=True)
+class Predicate:
+    """A rule of rows as a query: `sql` selects it, as `allowed`, from its table.
+
+    `$auth.<claim>` is the parameter `$auth_<claim>` in it; `names` are those that it uses as
+    columns.
+    """
+
+    sql: str
+    names: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A clause by which a cell of a query needs more than the same cells of its inputs.
@@ -250,4 +267,12 @@ class Analyst(Protocol):
         self, sql: str, tables: Mapping[str, Schema], types: Mapping[str, str]
     ) -> Answer | tuple[Mistake, ...]:
         """An endpoint's query, typed; `types` are the parameter types that the header gives."""
+        ...
+
+    def predicate(self, text: str, table: str) -> Predicate | Mistake:
+        """A rule of a table's rows, or why it is none; see `policy_predicates.read_predicate`."""
+        ...
+
+    def scoped(self, sql: str, selects: Mapping[str, str]) -> str | Mistake:
+        """A query over what some SELECTs let through; see `scoped_sql.scoped_sql`."""
         ...

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from headrace.base.names import is_name
+from headrace.engines.trees import Node, line_and_column, location, walk
 from headrace.pipeline.compile.pinning import CLOCK_FUNCTIONS, DICE_FUNCTIONS
 from headrace.pipeline.compile.queries import Mistake
-from headrace.pipeline.compile.trees import Node, line_and_column, location, walk
 
 # Table functions whose rows follow from their arguments alone.
 PURE_TABLE_FUNCTIONS = frozenset(

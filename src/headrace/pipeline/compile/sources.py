@@ -57,6 +57,23 @@ def compile_source(source: Source, analysis: Analysis) -> tuple[Relation, ...] |
     return problems or tuple(_relations(source, schema, canonical))
 
 
+def derived_origins(source: Source, analysis: Analysis) -> dict[str, tuple[str, ...]]:
+    """Column of `derive` -> the raw columns that it is made from, of a source that compiles."""
+    raw = tuple(Column(column.name, column.type) for column in source.columns)
+    found: dict[str, tuple[str, ...]] = {}
+    for column in source.derive:
+        query = analysis.query(_derived_sql(source, column))
+        answer = analysis.answer(query, {source.name: raw}, {FILE_PARAMETER: "VARCHAR"})
+        assert not isinstance(answer, tuple), "a compiled source has been bound before"
+        origins = answer.bound.lineage[answer.bound.schema[-1].name]
+        found[column.name] = tuple(origin.partition(".")[2] for origin in origins)
+    return found
+
+
+def _derived_sql(source: Source, column: DerivedColumn) -> str:
+    return f"SELECT *, ({column.sql}\n) AS {quote(column.name)} FROM {quote(source.name)}"
+
+
 def _relations(source: Source, schema: Schema, derived: list[str]) -> Iterator[Relation]:
     recipe = source_recipe(source)
     if derived:
@@ -115,9 +132,7 @@ def _derived(
 ) -> tuple[str, Column] | Problem:
     """The canonical form of an expression and the column that it makes."""
     where = f"{source.name}.{column.name}"
-    query = analysis.query(
-        f"SELECT *, ({column.sql}\n) AS {quote(column.name)} FROM {quote(source.name)}"
-    )
+    query = analysis.query(_derived_sql(source, column))
     if query.mistakes:
         return _refused(column, where, query.mistakes[0])
     others = [use.name for use in query.tables if use.name.lower() != source.name.lower()]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import duckdb
 import msgspec
 
+from headrace.engines.trees import Node, line_and_column
 from headrace.pipeline.compile.queries import Mistake
-from headrace.pipeline.compile.trees import Node, canonical, line_and_column
 
 _PIVOT = re.compile(r"\bpivot\b", re.IGNORECASE)
 
@@ -47,36 +47,6 @@ def _read(text: str, answer: Node) -> Node | Mistake:
         place = line_and_column(text, _second_statement(text))
         return Mistake(*place, "a second statement starts here", "one SELECT a file")
     return statements[0]
-
-
-def serialized(connection: duckdb.DuckDBPyConnection, text: str) -> Node:
-    """DuckDB's answer to json_serialize_sql."""
-    [(answer,)] = connection.execute("SELECT json_serialize_sql(?)", [text]).fetchall()
-    decoded: Node = msgspec.json.decode(answer)
-    return decoded
-
-
-def spelled(connection: duckdb.DuckDBPyConnection, statement: Node) -> str | None:
-    """A tree as SQL on one line; None when DuckDB cannot write it."""
-    tree = msgspec.json.encode({"error": False, "statements": [statement]}).decode()
-    try:
-        [(text,)] = connection.execute("SELECT json_deserialize_sql(?::JSON)", [tree]).fetchall()
-    except duckdb.Error:
-        return None
-    return str(text)
-
-
-def faithful(connection: duckdb.DuckDBPyConnection, statement: Node) -> str | None:
-    """A tree as SQL; None when DuckDB would not read that as the same tree.
-
-    It does not for VALUES lists, which its parser rewrites.
-    """
-    text = spelled(connection, statement)
-    if text is None:
-        return None
-    again = serialized(connection, text)
-    same = not again["error"] and canonical(again["statements"]) == canonical([statement])
-    return text if same else None
 
 
 def without_semicolon(text: str) -> str:

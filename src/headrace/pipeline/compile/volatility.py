@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from headrace.engines.trees import Node, line_and_column, location, walk
 from headrace.pipeline.compile.pinning import BARE_CLOCK, CLOCK_FUNCTIONS, DICE_FUNCTIONS
 from headrace.pipeline.compile.queries import VolatileUse
-from headrace.pipeline.compile.trees import Node, line_and_column, location, walk
 
 
 def volatile_functions(text: str, tree: Node) -> tuple[VolatileUse, ...]:

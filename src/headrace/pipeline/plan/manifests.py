@@ -38,7 +38,7 @@ def make_contract(graph: Graph, cache: CompileCache) -> Contract:
         for file, text in texts.items()
     )
     return Contract(
-        manifest=Manifest(project.settings.name, graph.served, modules),
+        manifest=Manifest(project.settings.name, graph.served, modules, graph.policies),
         modules={hash_bytes(text): text for text in texts.values()},
     )
 
