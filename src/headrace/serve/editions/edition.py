@@ -21,7 +21,7 @@ from headrace.serve.asking.parameters import every_request
 from headrace.serve.asking.routes import Routes
 from headrace.serve.columnar.queries import QueryFailed, Reader
 from headrace.serve.counting import Calls
-from headrace.serve.editions.dependencies import SnapshotView
+from headrace.serve.editions.dependencies import Snapshots
 from headrace.serve.editions.descriptions import Descriptions
 from headrace.serve.editions.user_routers import CodeStore, UserCode, load_user_code
 from headrace.serve.endpoints import CompiledEndpoint
@@ -73,7 +73,7 @@ class Edition:
 
     ref: Ref
     reader: Reader
-    view: SnapshotView | None
+    view: Snapshots | None
     endpoints: Mapping[str, CompiledEndpoint]
     routes: Routes[Served]
     descriptions: Descriptions
@@ -199,7 +199,7 @@ class Edition:
         )
         view = None
         if not older and any(module.router for module in manifest.modules):
-            view = SnapshotView(reader.local(), kit.settings.deadline_seconds)
+            view = Snapshots(reader.local(), kit.settings.deadline_seconds, kit.salt)
         user_code = UserCode(None) if older else load_user_code(code, manifest)
         return cls(
             ref=reader.ref,
