@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from headrace.auth.accounts import Accounts
+from headrace.auth.api_keys import new_key
+from headrace.auth.directory import Account
+from headrace.base.clock import SetClock
 from headrace.cli.doctor import examine, file_system
 from tests.cli.shops import Shop, call, spread_out
 
@@ -102,3 +109,44 @@ def test_the_file_system_is_that_of_the_nearest_mount(
 
 def test_without_the_kernels_table_the_file_system_is_unknown(tmp_path: Path) -> None:
     assert file_system(tmp_path, tmp_path / "mounts") == ""
+
+
+def examined(shop: Shop, name: str) -> list[tuple[str, str]]:
+    report = json.loads(shop.call("doctor", "--json").stdout)
+    return [(each["status"], each["detail"]) for each in report if each["name"] == name]
+
+
+def test_accounts_that_others_may_read_are_warned_of(shop: Shop) -> None:
+    assert examined(shop, "accounts") == []
+    path = shop.store.accounts_path
+    Accounts.open(path).close()
+    assert examined(shop, "accounts") == [("ok", "0 accounts, 0 keys")]
+    path.chmod(0o640)
+    assert examined(shop, "accounts")[0] == ("warn", f"{path}: others may read it")
+
+
+def test_keys_that_nobody_would_miss_are_named(shop: Shop) -> None:
+    clock = SetClock(datetime.now(UTC) - timedelta(days=40))
+    with closing(Accounts.open(shop.store.accounts_path, clock=clock)) as accounts:
+        accounts.add_account(Account("loader", "service"))
+        entries = [new_key("prod")[1] for _ in range(4)]
+        expired, idle, used, revoked = entries
+        for entry in entries:
+            expires_at = accounts.now() + 60 if entry is expired else 0
+            accounts.add_key(replace(entry, account="loader", expires_at=expires_at))
+        accounts.revoke_key(revoked.id)
+        accounts.note_uses({used.id: datetime.now(UTC).timestamp()})
+    assert examined(shop, "accounts") == [("ok", "1 account, 3 keys")]
+    assert examined(shop, "keys") == [
+        ("warn", f"1 key expired: {expired.id}"),
+        ("warn", f"1 key not used in 30 days: {idle.id}"),
+    ]
+
+
+def test_an_accounts_file_that_is_none_is_a_failure(shop: Shop) -> None:
+    path = shop.store.accounts_path
+    path.write_bytes(b"not a database, but long enough to be taken for one" * 20)
+    path.chmod(0o600)
+    [(status, detail)] = examined(shop, "accounts")
+    assert status == "fail"
+    assert detail.startswith(f"{path}: the accounts file cannot be used")

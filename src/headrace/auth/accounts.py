@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -209,7 +209,7 @@ class Accounts:
         """Remove an account, its password and its keys. NotFound: no such account."""
         with self.change() as change:
             if not change.run("delete_account", {"name": name}):
-                _no_account(change, name)
+                raise no_account(name, change.column("account_names"))
 
     def set_group(self, name: str, roles: Iterable[str]) -> None:
         """Set the roles that a group gives its members; none takes all of them away.
@@ -244,8 +244,9 @@ class Accounts:
             raise UsageError("the key would be expired already; expected a time to come")
         row = {**_columns(entry), "created_at": now}
         with self.change() as change:
-            if entry.account not in change.column("account_names"):
-                _no_account(change, entry.account)
+            known = change.column("account_names")
+            if entry.account not in known:
+                raise no_account(entry.account, known)
             change.run("insert_key", row)
 
     def revoke_key(self, key_id: str) -> None:
@@ -308,15 +309,15 @@ def _update(change: Change, name: str, **columns: str | int | None) -> None:
     unchanged: Parameters = {"roles": None, "groups": None, "claims": None, "disabled": None}
     row: Parameters = {**unchanged, **columns, "name": name, "epoch": change.revision}
     if not change.run("update_account", row):
-        _no_account(change, name)
+        raise no_account(name, change.column("account_names"))
 
 
-def _no_account(change: Change, name: str) -> NoReturn:
-    known = change.column("account_names")
+def no_account(name: str, known: Collection[str]) -> NotFound:
+    """The error for an account that is not there; `known` are those that are."""
     hint = near_miss(name, known) or (
         "`headrace users` lists them" if known else "`headrace users add` adds one"
     )
-    raise NotFound(f"there is no account {name!r}; expected the name of one; {hint}")
+    return NotFound(f"there is no account {name!r}; expected the name of one; {hint}")
 
 
 def _names(names: Iterable[str]) -> str:

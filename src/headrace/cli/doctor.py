@@ -7,7 +7,8 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -15,7 +16,9 @@ from typing import Literal, TypeAlias
 
 import click
 
-from headrace.base.errors import HeadraceError, ProjectError
+from headrace.auth.accounts import Accounts
+from headrace.auth.directory import KeyEntry
+from headrace.base.errors import HeadraceError, ProjectError, StoreError
 from headrace.base.hashing import hash_file
 from headrace.base.sizes import size
 from headrace.base.tables import DataFile
@@ -36,6 +39,8 @@ _REMOTE_FILE_SYSTEMS = ("nfs", "cifs", "smb", "fuse", "9p", "afs", "glusterfs", 
 _WAL_RESET_FIXED = (3, 51, 3)
 _EXTRAS = {"excel": "openpyxl", "pandas": "pandas", "polars": "polars", "redis": "redis"}
 _LITTLE_SPACE_BYTES = 1_000_000_000
+_UNUSED_SECONDS = 30 * 86_400
+_SHOWN_KEYS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,7 @@ def examine(folder: Path, *, verify: bool) -> Iterator[Finding]:
         return
     yield _project(opened)
     yield from _store(opened.store.root)
+    yield from _accounts(opened.store)
     yield from _published(opened.store, verify=verify)
 
 
@@ -169,6 +175,38 @@ def _writable(folder: Path) -> Finding:
         remedy = "make it writable for this user, on a file system that has hard links"
         return Finding("writing", "fail", f"{folder}: {exc.strerror}", remedy)
     return Finding("writing", "ok", "files and hard links can be made")
+
+
+def _accounts(store: Store) -> Iterator[Finding]:
+    """Whether accounts are kept from others, and which keys nobody would miss."""
+    path = store.accounts_path
+    if not path.exists():
+        return
+    if path.stat().st_mode & 0o077:
+        yield Finding("accounts", "warn", f"{path}: others may read it", f"chmod 600 {path}")
+    try:
+        with closing(Accounts.open(path)) as accounts:
+            directory = accounts.directory()
+    except StoreError as exc:
+        yield Finding("accounts", "fail", _first_line(exc), "restore the store's copy")
+        return
+    keys = [key for key in directory.keys.values() if not key.revoked_at]
+    detail = f"{counted(len(directory.accounts), 'account')}, {counted(len(keys), 'key')}"
+    yield Finding("accounts", "ok", detail)
+    yield from _needless_keys(keys, store.clock.now().timestamp())
+
+
+def _needless_keys(keys: Iterable[KeyEntry], now: float) -> Iterator[Finding]:
+    found: dict[str, list[str]] = {"expired": [], "not used in 30 days": []}
+    for key in keys:
+        if key.state(now) == "expired":
+            found["expired"].append(key.id)
+        elif max(key.created_at, key.last_used_at) <= now - _UNUSED_SECONDS:
+            found["not used in 30 days"].append(key.id)
+    for what, ids in found.items():
+        if ids:
+            detail = f"{counted(len(ids), 'key')} {what}: {', '.join(sorted(ids)[:_SHOWN_KEYS])}"
+            yield Finding("keys", "warn", detail, "`headrace keys revoke ID` ends one")
 
 
 def _published(store: Store, *, verify: bool) -> Iterator[Finding]:
