@@ -39,6 +39,7 @@ COMMANDS = {
     "users": "List, add and change accounts.",
     "roles": "List roles, who has them, and what they open.",
     "keys": "List, create and revoke API keys.",
+    "access": "Try out who may see what.",
     "sources": "Infer the contract of raw files.",
     "doctor": "Check the installation and the store.",
     "gc": "Delete stored data that nothing needs.",

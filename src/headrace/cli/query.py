@@ -14,12 +14,15 @@ from typing import Literal, get_args
 import click
 import duckdb
 
+from headrace.base.access import Principal
 from headrace.base.errors import UsageError
 from headrace.base.names import listed, near_miss
+from headrace.cli.asking_as import asking, asking_options
 from headrace.cli.opening import Opened, open_project
 from headrace.cli.options import environment_option, project_option
 from headrace.cli.printing import Align, counted, cut, faint, table
 from headrace.engines.duckdb import described
+from headrace.serve.adhoc import Seen, of_somebody
 from headrace.serve.columnar.snapshot_reader import (
     Row,
     SnapshotReader,
@@ -60,6 +63,7 @@ _MISSING_TABLE = re.compile(r"Table with name (\S+) does not exist")
     type=click.IntRange(min=0),
     help=f"Print at most this many rows; by default {_TABLE_LIMIT} as a table, else all.",
 )
+@asking_options
 @environment_option
 @project_option
 def command(
@@ -67,23 +71,38 @@ def command(
     number: int | None,
     form: Ending | Literal["table"],
     limit: int | None,
+    account: str | None,
+    roles: tuple[str, ...],
+    claims: tuple[str, ...],
     environment: str | None,
     folder: Path,
 ) -> None:
     """Run one SELECT against a published snapshot; `-` reads the SELECT from standard input.
 
     It sees what the API sees: every table of the snapshot, and what each source set aside as
-    `<source>__quarantine`. It can change nothing.
+    `<source>__quarantine`. It can change nothing. With --as, or with --role and --claim, it sees
+    what they see: the tables, rows and columns that are open to them.
     """
     opened = open_project(folder)
     ref = opened.published(environment, number).ref
+    principal = asking(opened, account, roles, claims)
     text = sys.stdin.read() if sql == "-" else sql
     require_no_parameters(require_one_select(text))
-    with reading(opened, ref) as reader, _errors(reader):
+    with reading(opened, ref) as reader, _errors(reader, principal):
+        seen = Seen(_statement(text), {})
+        if principal is not None:
+            with closing(reader.cursor()) as cursor:
+                narrowed = of_somebody(cursor, text, reader.snapshot.manifest, principal)
+            seen = narrowed.seen_by(principal, opened.store.salt(ref.environment))
         if form == "table":
-            _print_table(reader, text, _TABLE_LIMIT if limit is None else limit)
+            _print_table(reader, seen, _TABLE_LIMIT if limit is None else limit)
         else:
-            _print_rows(reader, text, form, limit)
+            _print_rows(reader, seen, form, limit)
+
+
+def _statement(text: str) -> str:
+    """A SELECT without what ends it."""
+    return one_select(text).query.strip().rstrip(";")
 
 
 @contextmanager
@@ -114,12 +133,12 @@ def require_no_parameters(names: frozenset[str]) -> None:
 
 
 @contextmanager
-def _errors(reader: SnapshotReader) -> Iterator[None]:
+def _errors(reader: SnapshotReader, principal: Principal | None) -> Iterator[None]:
     """Turn what DuckDB says about a query into a UsageError."""
     try:
         yield
     except duckdb.CatalogException as exc:
-        missing = _MISSING_TABLE.search(str(exc))
+        missing = _MISSING_TABLE.search(str(exc)) if principal is None else None
         raise UsageError(_unknown_table(missing[1], reader) if missing else str(exc)) from exc
     except duckdb.Error as exc:
         raise UsageError(f"the query cannot run: {exc}") from exc
@@ -135,8 +154,8 @@ def _unknown_table(name: str, reader: SnapshotReader) -> str:
     return f"{text}; {hint}" if hint else text
 
 
-def _print_table(reader: SnapshotReader, sql: str, limit: int) -> None:
-    with closing(reader.query(sql, {})) as stream:
+def _print_table(reader: SnapshotReader, seen: Seen, limit: int) -> None:
+    with closing(reader.query(seen.sql, seen.values)) as stream:
         # One row more than is printed tells whether there are more.
         rows = stream.rows(limit + 1)
         names = stream.names()
@@ -166,13 +185,13 @@ def _cell(value: object) -> str:
     return cut(str(value), _CELL_COLUMNS)
 
 
-def _print_rows(reader: SnapshotReader, sql: str, ending: Ending, limit: int | None) -> None:
-    select = one_select(sql).query.strip().rstrip(";")
+def _print_rows(reader: SnapshotReader, seen: Seen, ending: Ending, limit: int | None) -> None:
+    select, values = seen.sql, seen.values
     if limit is not None:
         select = f"SELECT * FROM ({select}\n) LIMIT {limit:d}"
     with closing(reader.cursor()) as cursor:
-        columns = described(cursor, select)
-    with closing(reader.pieces(select, {}, columns, Form(ending, guard=False))) as stream:
+        columns = described(cursor, select, values)
+    with closing(reader.pieces(select, values, columns, Form(ending, guard=False))) as stream:
         last = False
         while not last:
             piece, last = stream.next()

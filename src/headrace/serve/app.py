@@ -15,7 +15,6 @@ from headrace.auth.accounts import Accounts
 from headrace.auth.following import FollowedDirectory
 from headrace.auth.key_proofs import KeyProofs
 from headrace.base.access import NOBODY
-from headrace.base.hashing import derived
 from headrace.serve.answering.answers import (
     Answer,
     Headers,
@@ -90,8 +89,7 @@ def create_app(
     counts = AccessCounts(counted, environment, settings.count_seconds)
     second = open_second_level(settings.redis, settings.project, environment)
     cursors = Cursors.of(store.secret(), environment)
-    salt = derived(store.secret(), f"masks {environment}").hex()
-    kit = Kit.make(store.clock, settings, counts, second, cursors, salt)
+    kit = Kit.make(store.clock, settings, counts, second, cursors, store.salt(environment))
     accounts = Accounts.open(store.accounts_path, clock=store.clock)
     directory = FollowedDirectory(accounts)
     gate = Gate([KeyProofs(accounts, directory, environment)])

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from headrace.base.clock import Clock, SystemClock, format_time
 from headrace.base.errors import NotFound, StoreError, UsageError
+from headrace.base.hashing import derived
 from headrace.base.tables import Batch, Cell, DataFile, Schema
 from headrace.store.data import DATA_ENDING, Data, StoredCell
 from headrace.store.durable import Disk, Writer, locked
@@ -112,6 +113,10 @@ class Store:
         return bytes.fromhex(unseal(path.read_bytes(), path).decode())
 
     # Published snapshots
+
+    def salt(self, environment: str) -> str:
+        """What hidden values of an environment are hashed with: 64 hexadecimal digits."""
+        return derived(self.secret(), f"masks {environment}").hex()
 
     def environments(self) -> list[str]:
         """The environments that something was published to, sorted."""
