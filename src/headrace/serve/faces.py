@@ -16,7 +16,7 @@ from headrace.base.access import Access, Principal
 from headrace.serve.answering.answers import Answer, request_header
 from headrace.serve.answering.problems import Refused, not_allowed
 from headrace.serve.asking.routes import Routes, path_segments
-from headrace.serve.gate import refusal, require
+from headrace.serve.gate import refusal
 from headrace.serve.messages import read_body
 
 
@@ -127,13 +127,15 @@ class Faces:
         if found is None or not open_to:
             raise refusal(request.principal)
         method = "GET" if request.scope["method"] == "HEAD" else request.scope["method"]
-        if method not in by_method:
-            allowed = ", ".join(sorted({*open_to, "OPTIONS", *_head(open_to)}))
-            if method == "OPTIONS":
-                return Answer(204, headers={"Allow": allowed})
-            raise Refused(not_allowed(allowed))
-        require(by_method[method].access, request.principal)
-        return await by_method[method].handler(replace(request, parameters=found.parameters))
+        route = open_to.get(method)
+        if route is not None:
+            return await route.handler(replace(request, parameters=found.parameters))
+        if method in by_method:
+            raise refusal(request.principal)
+        allowed = ", ".join(sorted({*open_to, "OPTIONS", *_head(open_to)}))
+        if method == "OPTIONS":
+            return Answer(204, headers={"Allow": allowed})
+        raise Refused(not_allowed(allowed))
 
 
 def face_request(scope: Scope, receive: Receive, principal: Principal) -> FaceRequest:
