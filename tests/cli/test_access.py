@@ -48,8 +48,8 @@ def test_somebody_is_told_what_they_may_and_why(root: Path) -> None:
         (
             (),
             (
-                "somebody without a credential may not call /orders: it needs a credential: analyst,"
-                " franchisee, store_manager"
+                "somebody without a credential may not call /orders: it needs a credential:"
+                " analyst, franchisee, store_manager"
             ),
         ),
         (
