@@ -23,6 +23,7 @@ class Issuer:
         client_id, client_secret: for signing in to the console by OpenID Connect; "" for none. The
             secret is a reference.
         scopes: asked for at sign-in.
+        private: whether its hosts may have addresses of a private network.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Issuer:
     client_id: str = ""
     client_secret: str = ""
     scopes: tuple[str, ...] = ("openid", "profile", "email")
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
