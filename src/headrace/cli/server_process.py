@@ -48,6 +48,7 @@ def command(
             cors=opened.settings.cors,
             snapshots=opened.settings.snapshots,
             streams=opened.settings.streams,
+            auth=opened.settings.auth,
         )
         name = opened.environment(environment)
         service = create_app(opened.store, name, shared(settings, processes))

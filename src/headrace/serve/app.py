@@ -14,6 +14,8 @@ from starlette.types import Receive, Scope, Send
 from headrace.auth.accounts import Accounts
 from headrace.auth.following import FollowedDirectory
 from headrace.auth.key_proofs import KeyProofs
+from headrace.auth.token_proofs import TokenProofs
+from headrace.auth.tokens import TokenVerifier
 from headrace.base.access import NOBODY
 from headrace.serve.answering.answers import (
     Answer,
@@ -92,7 +94,8 @@ def create_app(
     kit = Kit.make(store.clock, settings, counts, second, cursors, store.salt(environment))
     accounts = Accounts.open(store.accounts_path, clock=store.clock)
     directory = FollowedDirectory(accounts)
-    gate = Gate([KeyProofs(accounts, directory, environment)])
+    tokens = TokenProofs(TokenVerifier(settings.auth.issuers, clock=store.clock))
+    gate = Gate([KeyProofs(accounts, directory, environment), tokens])
     service = Service(kit, Watcher(kit, store, environment), gate)
     service.also_close(accounts.close)
     return service

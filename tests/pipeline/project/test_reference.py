@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from headrace.pipeline.project.auth_settings import AUTH_KEYS, ISSUER_KEYS
 from headrace.pipeline.project.checks import CHECK_KINDS, FILE_KEYS
 from headrace.pipeline.project.columns import COLUMN_KEYS
 from headrace.pipeline.project.endpoints import ENDPOINT_KEYS, PARAMETER_KEYS
@@ -30,6 +31,8 @@ SECTIONS = {
     "[store]": names(STORE_KEYS),
     "[run]": names(RUN_KEYS),
     "[serve]": names(SERVE_KEYS),
+    "[auth]": [name for name in names(AUTH_KEYS) if name != "issuers"],
+    "[auth.issuers.NAME]": names(ISSUER_KEYS),
     "Sources": names(SOURCE_KEYS),
     "Models": names(PYTHON_MODEL_KEYS),
     "Columns": names(COLUMN_KEYS),

@@ -45,8 +45,8 @@ MISTAKES = [
     (
         "nam = 'x'",
         (
-            "2:1: `nam` is not a key here; expected one of `name`, `store`, `run`, `serve`; did "
-            "you mean `name`?"
+            "2:1: `nam` is not a key here; expected one of `name`, `store`, `run`, `serve`, "
+            "`auth`; did you mean `name`?"
         ),
     ),
     (

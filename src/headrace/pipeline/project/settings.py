@@ -9,6 +9,7 @@ from headrace.base.declarations import Settings
 from headrace.base.errors import Place, Problem
 from headrace.base.names import is_environment, is_origin
 from headrace.pipeline.project.access_keys import access
+from headrace.pipeline.project.auth_settings import AUTH_KEYS, read_auth
 from headrace.pipeline.project.documents import Items, Misread, Node, Scalar, parse_toml
 from headrace.pipeline.project.keys import (
     RETRIES,
@@ -114,7 +115,8 @@ NAME = Key("name", typed_text)
 STORE: Key[Node] = Key("store", nested)
 RUN: Key[Node] = Key("run", nested)
 SERVE: Key[Node] = Key("serve", nested)
-SETTINGS_KEYS = (NAME, STORE, RUN, SERVE)
+AUTH: Key[Node] = Key("auth", nested)
+SETTINGS_KEYS = (NAME, STORE, RUN, SERVE, AUTH)
 
 STORE_PATH = Key("path", typed_text)
 STORE_KEYS = (STORE_PATH,)
@@ -167,6 +169,7 @@ def read_settings(root: Path, text: str, problems: Problems) -> Settings:
         snapshots=serve.get(SNAPSHOTS, False),
         streams=serve.get(STREAMS, 100),
         default_access=serve.optional(DEFAULT_ACCESS),
+        auth=read_auth(_table(fields, AUTH, AUTH_KEYS, problems), root, problems),
     )
 
 
