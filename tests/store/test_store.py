@@ -164,6 +164,15 @@ def test_a_rollback_to_what_is_published_is_refused(store: Store) -> None:
     )
 
 
+def test_a_rollback_from_what_is_no_longer_published_is_refused(store: Store) -> None:
+    publish(store, 1)
+    publish(store, 2)
+    assert store.rollback("prod", parent=2).number == 3
+    with pytest.raises(Conflict):
+        store.rollback("prod", parent=2)
+    assert store.history("prod")[0].number == 3
+
+
 def test_a_rollback_with_nothing_older_is_refused(store: Store) -> None:
     publish(store, 1)
     with pytest.raises(NotFound) as caught:

@@ -189,12 +189,15 @@ class Store:
             self._refs.append(step)
         return step
 
-    def rollback(self, environment: str, *, to: int | None = None) -> Ref:
+    def rollback(
+        self, environment: str, *, to: int | None = None, parent: int | None = None
+    ) -> Ref:
         """Publish an older snapshot again, as a new step; no data is read or copied.
 
         Args:
             environment: its name.
             to: number of the snapshot; None is the newest one whose content is not the head's.
+            parent: number of the head that was looked at; None is whatever is the head.
 
         Raises:
             NotFound: nothing is published, or there is no such snapshot, or none to go back to.
@@ -204,6 +207,8 @@ class Store:
         head = self.head(environment)
         if head is None:
             raise unknown_environment(environment, self.environments())
+        if parent is not None and head.number != parent:
+            raise conflict(environment, head.number, parent)
         target = self._older(head) if to is None else self.ref(environment, to)
         if target.snapshot == head.snapshot:
             raise UsageError(

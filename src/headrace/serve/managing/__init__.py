@@ -1,0 +1,1 @@
+"""The management API: accounts, keys and what is published, at /manage."""
