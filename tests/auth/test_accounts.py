@@ -186,6 +186,23 @@ def test_a_revoked_key_stays_revoked_since_the_first_time(
     assert accounts.directory().keys[entry.id].revoked_at == NOW
 
 
+def test_keys_that_are_long_invalid_are_forgotten_and_no_others(
+    accounts: Accounts, anna: Account, clock: SetClock
+) -> None:
+    revoked, expired, valid = key("anna"), key("anna", expires_at=NOW + 1), key("anna")
+    for entry in (revoked, expired, valid):
+        accounts.add_key(entry)
+    accounts.revoke_key(revoked.id)
+    clock.advance(90 * 86_400)
+    second = key("anna")
+    accounts.add_key(second)
+    assert accounts.directory().keys.keys() == {revoked.id, expired.id, valid.id, second.id}
+    clock.advance(2)
+    third = key("anna")
+    accounts.add_key(third)
+    assert accounts.directory().keys.keys() == {valid.id, second.id, third.id}
+
+
 def test_uses_are_noted_without_a_new_revision_and_never_go_back(
     accounts: Accounts, anna: Account
 ) -> None:

@@ -31,6 +31,8 @@ _KIND = DatabaseKind(
     private=True,
 )
 _SYSTEM_CLOCK = SystemClock()
+KEPT_SECONDS = 90 * 86_400
+"""How long a key is listed after it was revoked or has expired."""
 
 
 class Audit(Protocol):
@@ -232,6 +234,9 @@ class Accounts:
     def add_key(self, entry: KeyEntry) -> None:
         """Add a key, see `api_keys.new_key`; the time of its creation is set here.
 
+        Keys that are invalid since `KEPT_SECONDS` are forgotten: whoever makes and revokes keys
+        all day fills no disk.
+
         Raises:
             NotFound: there is no such account.
             UsageError: something cannot be called so, or the key would be expired already.
@@ -247,6 +252,7 @@ class Accounts:
             known = change.column("account_names")
             if entry.account not in known:
                 raise no_account(entry.account, known)
+            change.run("forget_keys", {"before": now - KEPT_SECONDS})
             change.run("insert_key", row)
 
     def revoke_key(self, key_id: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from headrace.auth.api_keys import is_key, verify
 from headrace.base.access import Principal
+from headrace.base.clock import SetClock
 from headrace.serve.managing import reach
 from tests.serve.managing.conftest import NOW, Office
 
@@ -179,11 +180,20 @@ def test_who_has_no_account_here_has_no_keys(office: Office) -> None:
         assert office.ask("GET", "/manage/me", by=by)[1]["id"] == name
 
 
-def test_there_is_an_end_of_keys(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_is_an_end_of_keys(
+    office: Office, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(reach, "MOST_KEYS", 2)
     anna = office.session("anna")
-    made = [office.ask("POST", "/manage/me/keys", {}, by=anna)[1] for _ in range(2)]
-    status, body = office.ask("POST", "/manage/me/keys", {}, by=anna)
-    assert (status, body["detail"]) == (409, "You have 2 keys; revoke one first.")
-    office.ask("DELETE", f"/manage/me/keys/{made[0]['id']}", by=anna)
-    assert office.ask("POST", "/manage/me/keys", {}, by=anna)[0] == 201
+
+    def ask() -> tuple[int, str]:
+        status, body = office.ask("POST", "/manage/me/keys", {}, by=anna)
+        return status, body.get("detail") or body["id"]
+
+    made = [ask()[1] for _ in range(2)]
+    assert ask() == (409, "You have 2 keys; revoke one first.")
+    for key in made:
+        assert office.ask("DELETE", f"/manage/me/keys/{key}", by=anna) == (204, None)
+    assert ask() == (409, "You have made 2 keys in a day; wait a while.")
+    clock.advance(86_400)
+    assert ask()[0] == 201

@@ -33,11 +33,13 @@ class Managing:
         desk: accounts, environment and record.
         store: whose snapshots are rolled back.
         passwords: hashes those that are set; the same for all who hash in this process.
+        more: routes of others beneath /manage, such as those of the audit log.
     """
 
     desk: Desk
     store: Store
     passwords: Passwords
+    more: Sequence[FaceRoute] = ()
 
     @property
     def prefix(self) -> str:
@@ -52,6 +54,7 @@ class Managing:
             *UserRoutes(self.desk, self.passwords).routes(MANAGERS),
             *KeyRoutes(self.desk).routes(MANAGERS, AUTHENTICATED),
             FaceRoute("POST", "/manage/rollback", MANAGERS, rollback),
+            *self.more,
         )
 
     def refresh(self) -> None:

@@ -65,7 +65,7 @@ class KeyRoutes:
         directory = self.desk.accounts.directory()
         account = own_account(directory, request.principal)
         wanted = Reach(body.scopes, body.roles, self._end(body))
-        reach = within(directory, request.principal, wanted)
+        reach = within(directory, request.principal, wanted, self.desk.accounts.now())
         return self._made(request, account, reach, body.name)
 
     def _revoke_own_key(self, request: FaceRequest) -> Answer:

@@ -14,6 +14,7 @@ from headrace.base.names import listed
 from headrace.serve.answering.problems import Refused, problem, unfit
 
 MOST_KEYS = 100
+_DAY_SECONDS = 86_400
 _KEY = "key:"
 _SESSION = "session:"
 
@@ -40,7 +41,7 @@ def own_account(directory: Directory, principal: Principal) -> Account:
     return account
 
 
-def within(directory: Directory, principal: Principal, wanted: Reach) -> Reach:
+def within(directory: Directory, principal: Principal, wanted: Reach, now: int) -> Reach:
     """The key that somebody gets who wants one.
 
     What is not asked for (None, 0) is as far as may be. Only somebody who has signed in gets a key
@@ -50,14 +51,17 @@ def within(directory: Directory, principal: Principal, wanted: Reach) -> Reach:
         directory: as it is now.
         principal: who asks.
         wanted: what for.
+        now: seconds since 1970.
 
     Raises:
         Refused: 422, it would go further than the credential; 409, there are too many.
     """
     account = own_account(directory, principal)
-    active = [key for key in directory.keys.values() if key.account == account.name]
-    if sum(not key.revoked_at for key in active) >= MOST_KEYS:
+    keys = [key for key in directory.keys.values() if key.account == account.name]
+    if sum(not key.revoked_at for key in keys) >= MOST_KEYS:
         raise Refused(problem(409, f"You have {MOST_KEYS} keys; revoke one first."))
+    if sum(key.created_at > now - _DAY_SECONDS for key in keys) >= MOST_KEYS:
+        raise Refused(problem(409, f"You have made {MOST_KEYS} keys in a day; wait a while."))
     return Reach(
         scopes=_narrowed("scopes", wanted.scopes, principal.scopes, principal.scopes),
         roles=_narrowed("roles", wanted.roles, principal.roles, _roles(directory, principal)),
