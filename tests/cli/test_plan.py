@@ -82,6 +82,45 @@ def test_a_changed_field_is_announced_to_the_users_of_the_api(built: Path) -> No
     ]
 
 
+NOT_SERVED = (
+    "not served: endpoints/{}; say who may call it, as in `{}`, or set `default_access` under"
+    " [serve]\n"
+)
+
+
+def test_what_nobody_may_call_is_told_by_plan_and_run(built: Path) -> None:
+    (built / "endpoints" / "days.sql").write_text("SELECT day FROM daily_revenue")
+    (built / "endpoints" / "quotes.py").write_text("router = 1\n")
+    lines = NOT_SERVED.format("days.sql has no `access:`", "access: public")
+    lines += NOT_SERVED.format("quotes.py has no `access`", 'access = "public"')
+    assert call("plan", "-C", str(built)).stdout == (
+        f"Nothing to do: everything is built and published (snapshot 1)\n{lines}"
+    )
+    answer = json.loads(call("plan", "-C", str(built), "--json").stdout)
+    assert answer["not_served"] == ["endpoints/days.sql", "endpoints/quotes.py"]
+    assert call("run", "-C", str(built)).stderr == lines
+    model = built / MODEL
+    model.write_text(model.read_text().replace("count(*)", "count(*) + 1"))
+    assert lines in call("plan", "-C", str(built)).stdout
+
+
+def test_who_loses_access_is_broken(built: Path) -> None:
+    endpoint = built / "endpoints" / "store_revenue.sql"
+    endpoint.write_text(endpoint.read_text().replace("access: public", "access: [crm, analyst]"))
+    refused = call("run", "-C", str(built))
+    assert refused.exit_code == 2
+    assert refused.stderr.splitlines()[0] == (
+        "error: store_revenue: only analyst, crm now (was public)"
+        " - breaking, no calls in the last 30 days"
+    )
+    assert call("run", "-C", str(built), "--accept-breaking", "store_revenue").exit_code == 0
+    endpoint.write_text(endpoint.read_text().replace("[crm, analyst]", "authenticated"))
+    lines = call("plan", "-C", str(built)).stdout.splitlines()
+    assert lines[lines.index("API") + 1] == (
+        "  changed  store_revenue  now authenticated (was analyst, crm)"
+    )
+
+
 def test_json_has_steps_and_reasons(built: Path) -> None:
     model = built / MODEL
     model.write_text(model.read_text().replace("count(*)", "count(*) + 1"))

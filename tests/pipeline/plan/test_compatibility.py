@@ -6,8 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from headrace.base.access import AUTHENTICATED, NOBODY, PUBLIC, Access
 from headrace.base.declarations import Value
-from headrace.pipeline.plan.compatibility import keeps_field, keeps_parameter, takes_type
+from headrace.pipeline.plan.compatibility import (
+    keeps_access,
+    keeps_field,
+    keeps_parameter,
+    takes_type,
+)
 from headrace.store.snapshots import Parameter
 
 
@@ -98,3 +104,36 @@ def test_a_request_that_was_right_stays_right(
 ) -> None:
     old, new = replace(FREE, **before), replace(FREE, **after)  # type: ignore[arg-type]  # shorthand
     assert keeps_parameter(old, new) is kept
+
+
+CRM = Access("granted", roles=("crm",))
+EITHER = Access("granted", roles=("analyst", "crm"))
+READ = Access("granted", scopes=("read",))
+CRM_READ = Access("granted", roles=("crm",), scopes=("read",))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kept"),
+    [
+        (CRM, CRM, True),
+        (CRM, PUBLIC, True),
+        (CRM, AUTHENTICATED, True),
+        (CRM, EITHER, True),
+        (NOBODY, CRM, True),
+        (AUTHENTICATED, PUBLIC, True),
+        (CRM_READ, CRM, True),
+        (CRM_READ, READ, True),
+        (PUBLIC, AUTHENTICATED, False),
+        (PUBLIC, CRM, False),
+        (PUBLIC, NOBODY, False),
+        (CRM, NOBODY, False),
+        (AUTHENTICATED, EITHER, False),
+        (EITHER, CRM, False),
+        (CRM, CRM_READ, False),
+        (CRM, READ, False),
+        (READ, CRM_READ, False),
+        (READ, Access("granted", scopes=("read", "write")), False),
+    ],
+)
+def test_nobody_who_might_ask_may_be_turned_away(before: Access, after: Access, kept: bool) -> None:
+    assert keeps_access(before, after) is kept

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from headrace.base.access import AUTHENTICATED, PUBLIC, Access
 from headrace.base.changes import ContractChange
 from headrace.base.declarations import Endpoint
 from headrace.base.errors import Place
@@ -25,6 +26,7 @@ REVENUE = EndpointContract(
     columns=(Column("day", "DATE"), Column("amount", "DECIMAL(12,2)")),
     limit=100,
     max_limit=1000,
+    access=PUBLIC,
 )
 STORES = replace(REVENUE, name="stores", path="/stores", parameters=())
 
@@ -202,6 +204,39 @@ def test_the_users_own_routers_are_told_by_file_and_other_modules_are_not() -> N
         ContractChange("endpoints/new.py", "added", "router", "router"),
         ContractChange("endpoints/old.py", "removed", "router", "router", breaking=True),
     )
+
+
+CRM = Access("granted", roles=("crm",), scopes=("read",))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "detail", "breaking"),
+    [
+        (PUBLIC, CRM, "only crm, scope read now (was public)", True),
+        (AUTHENTICATED, PUBLIC, "now public (was authenticated)", False),
+    ],
+)
+def test_who_may_ask_is_a_part_of_the_contract(
+    before: Access, after: Access, detail: str, breaking: bool
+) -> None:
+    old, new = replace(REVENUE, access=before), replace(REVENUE, access=after)
+    was, becomes = str(before), str(after)
+    change = ContractChange(
+        REVENUE.name,
+        "changed",
+        detail,
+        "access",
+        before=was,
+        after=becomes,
+        path=REVENUE.path,
+        breaking=breaking,
+    )
+    assert contract_changes(manifest(old), manifest(new)) == (change,)
+    routers = [
+        manifest(modules=(PythonModule("endpoints/r.py", "h", router=True, access=access),))
+        for access in (before, after)
+    ]
+    assert contract_changes(*routers) == (replace(change, endpoint="endpoints/r.py", path=""),)
 
 
 def verdicts(before: EndpointContract, after: EndpointContract, today: str = "") -> dict[str, bool]:
