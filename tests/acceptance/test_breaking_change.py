@@ -118,7 +118,7 @@ def test_a_renamed_column_that_an_endpoint_still_asks_for_names_what_it_breaks(
         assert (result.exit_code, result.stdout) == (2, "")
         first, *rest = result.stderr.splitlines()
         assert first.startswith(
-            'error: endpoints/store_revenue.sql:6:13: Referenced column "revenue" not found'
+            'error: endpoints/store_revenue.sql:8:13: Referenced column "revenue" not found'
         )
         assert rest == [
             "For users of the API that would mean:",

@@ -56,7 +56,7 @@ def expected(data: Path) -> Any:
 
 @pytest.fixture
 def jaffle_shop(data: Path, expected: Any, tmp_path: Path) -> Shop:
-    files = {"headrace.toml": 'name = "jaffle"\n'}
+    files = {"headrace.toml": 'name = "jaffle"\nserve.default_access = "public"\n'}
     for name, columns in SOURCES.items():
         files[f"sources/{name}.yaml"] = f"files: {data}/{name}.csv\ncolumns: {columns}\n"
     for model in expected["models"]:

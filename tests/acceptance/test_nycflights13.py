@@ -14,7 +14,7 @@ from tests.projects import Shop, built, served, write_files
 from tests.serve.shop import Client
 
 PROJECT = {
-    "headrace.toml": 'name = "flights"\n',
+    "headrace.toml": 'name = "flights"\nserve.default_access = "public"\n',
     "sources/flights.yaml": """\
         files: data/flights/*.csv.gz
         nulls: [NA]

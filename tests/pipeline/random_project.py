@@ -228,7 +228,8 @@ class RandomProject:
     made: int = 0
 
     def __post_init__(self) -> None:
-        self.texts = {"headrace.toml": 'name = "random"\n[run]\nthreads = 1\nretries = 0\n'}
+        settings = 'serve.default_access = "public"\n[run]\nthreads = 1\nretries = 0\n'
+        self.texts = {"headrace.toml": f'name = "random"\n{settings}'}
         self.texts |= SOURCES | {name: found[0] for name, found in MODELS.items()}
         for feed in HEADERS:
             for _ in range(2 if feed != "shops" else 1):

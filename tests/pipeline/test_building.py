@@ -562,6 +562,8 @@ def test_copies_that_are_missing_are_made_without_a_publish(shop: Shop) -> None:
 
 
 def test_a_limit_of_0_makes_no_copies(shop: Shop) -> None:
-    shop.write("headrace.toml", 'name = "shop"\nserve.copy_limit = "0B"\n')
+    shop.write(
+        "headrace.toml", 'name = "shop"\n[serve]\ncopy_limit = "0B"\ndefault_access = "public"\n'
+    )
     shop.run()
     assert not (shop.root / ".headrace/store/keyed").exists()

@@ -20,7 +20,7 @@ from tests.projects import Shop, write_files
 REPOSITORY = Path(__file__).parents[2]
 DAYS = 4
 SHOP = {
-    "headrace.toml": 'name = "shop"\n[run]\nworkers = 1\n',
+    "headrace.toml": 'name = "shop"\nserve.default_access = "public"\n[run]\nworkers = 1\n',
     "data/orders.csv": "id,placed,amount\n"
     + "".join(f"{n},2024-01-0{1 + n % DAYS} 08:00:00,{n}.50\n" for n in range(12)),
     "sources/orders.yaml": """\

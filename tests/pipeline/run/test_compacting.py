@@ -26,7 +26,7 @@ from tests.store.disks import Crash, FaultyDisk
 # Everything that is in two files is compacted, into files of some forty rows.
 EAGER = Limits(small_files=1, superseded_bytes=0, file_rows=40)
 FILES = {
-    "headrace.toml": 'name = "shop"\n',
+    "headrace.toml": 'name = "shop"\nserve.default_access = "public"\n',
     "sources/orders.yaml": """\
         files: data/orders/*.csv
         allow_empty: true

@@ -81,7 +81,12 @@ def test_serving_without_redis_does_not_load_its_client() -> None:
 
 # No key finds what is computed from a parameter: such answers are kept.
 COMPUTED = {
-    "headrace.toml": 'name = "shop"\nserve.redis = "env:REDIS_URL"',
+    "headrace.toml": """\
+        name = "shop"
+        [serve]
+        redis = "env:REDIS_URL"
+        default_access = "public"
+        """,
     "endpoints/revenue.sql": """\
         /*
         path: /stores/{store_id}/revenue

@@ -140,7 +140,7 @@ def shop(tmp_path: Path) -> Shop:
     """A project with one row more than is read by key."""
     rows = "".join(f"{number},{number % 7}\n" for number in range(MANY))
     files = {
-        "headrace.toml": 'name = "shop"\n',
+        "headrace.toml": 'name = "shop"\nserve.default_access = "public"\n',
         "data/t.csv": f"n,g\n{rows}",
         "sources/t.yaml": "files: data/t.csv\ncolumns: {n: int, g: int}\n",
         "endpoints/listed.sql": """\
