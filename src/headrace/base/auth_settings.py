@@ -84,6 +84,7 @@ class LimitSettings:
         export: of one credential, for answers in a file format.
         sign_in: of one client address and of one account, for attempts to sign in.
         daily: requests of one credential in one UTC day.
+        shared: whether all servers count together, in the Redis of `[serve] redis`.
     """
 
     credential: Rate | None = None
@@ -92,3 +93,4 @@ class LimitSettings:
     export: Rate | None = None
     sign_in: Rate = Rate(10, 60.0, 10)
     daily: int = 0
+    shared: bool = False
