@@ -49,6 +49,7 @@ def command(
             snapshots=opened.settings.snapshots,
             streams=opened.settings.streams,
             auth=opened.settings.auth,
+            limits=opened.settings.limits,
         )
         name = opened.environment(environment)
         service = create_app(opened.store, name, shared(settings, processes))

@@ -46,7 +46,7 @@ MISTAKES = [
         "nam = 'x'",
         (
             "2:1: `nam` is not a key here; expected one of `name`, `store`, `run`, `serve`, "
-            "`auth`; did you mean `name`?"
+            "`auth`, `limits`; did you mean `name`?"
         ),
     ),
     (

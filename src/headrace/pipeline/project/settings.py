@@ -23,6 +23,7 @@ from headrace.pipeline.project.keys import (
     text,
     whole_number,
 )
+from headrace.pipeline.project.limit_settings import LIMIT_KEYS, limit_settings
 
 SETTINGS_FILE = "headrace.toml"
 DEFAULT_COPY_LIMIT_BYTES = 4_000_000_000
@@ -116,7 +117,8 @@ STORE: Key[Node] = Key("store", nested)
 RUN: Key[Node] = Key("run", nested)
 SERVE: Key[Node] = Key("serve", nested)
 AUTH: Key[Node] = Key("auth", nested)
-SETTINGS_KEYS = (NAME, STORE, RUN, SERVE, AUTH)
+LIMITS: Key[Node] = Key("limits", nested)
+SETTINGS_KEYS = (NAME, STORE, RUN, SERVE, AUTH, LIMITS)
 
 STORE_PATH = Key("path", typed_text)
 STORE_KEYS = (STORE_PATH,)
@@ -150,6 +152,7 @@ def read_settings(root: Path, text: str, problems: Problems) -> Settings:
     store = _table(fields, STORE, STORE_KEYS, problems)
     run = _table(fields, RUN, RUN_KEYS, problems)
     serve = _table(fields, SERVE, SERVE_KEYS, problems)
+    limits = _table(fields, LIMITS, LIMIT_KEYS, problems)
     return Settings(
         name=fields.get(NAME, ""),
         store=root / Path(store.get(STORE_PATH, DEFAULT_STORE)).expanduser(),
@@ -170,6 +173,7 @@ def read_settings(root: Path, text: str, problems: Problems) -> Settings:
         streams=serve.get(STREAMS, 100),
         default_access=serve.optional(DEFAULT_ACCESS),
         auth=read_auth(_table(fields, AUTH, AUTH_KEYS, problems), root, problems),
+        limits=limit_settings(limits, problems, has_redis=REDIS in serve),
     )
 
 
