@@ -1,33 +1,22 @@
 """A Redis as the second level of the exact cache: takes bytes, gives them to every process.
 
-Nothing that happens to the Redis fails a request or holds it up. The first failure ends its use, so
-that an outage costs at most one short wait; then a task of its own asks it now and then whether it
-is back, and requests go by without it until it is.
+Nothing that happens to the Redis fails a request or holds it up: while it is away, requests go by
+without it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from headrace.serve.caching.kept_answers import FORMAT, seal, unseal
+from headrace.serve.redis_line import FAILURES, LinePatience, RedisLine
 
-_LOG = logging.getLogger("headrace.serve")
-
-# What redis-py raises when there is nobody, or somebody who speaks something else.
-_FAILURES = (RedisError, OSError, EOFError, ValueError, LookupError, TimeoutError)
 _BATCH = 64
-_SAID_AGAIN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +69,19 @@ class RedisCache:
         """
         self._limits = limits
         self._prefix = key_prefix(project, environment)
-        self._client = Redis.from_url(
-            url,
-            # The first try decides: a second one would be waited for.
-            retry=Retry(NoBackoff(), 0),
-            socket_timeout=limits.put_seconds,
-            socket_connect_timeout=limits.put_seconds,
-            # Fewer round trips until a new connection answers: no HELLO, no name of the library.
-            protocol=2,
-            driver_info=None,
+        patience = LinePatience(
+            limits.put_seconds, limits.probe_seconds, limits.longest_probe_seconds
         )
+        self._line = RedisLine(url, patience, "answers are cached")
         self._gets = 0
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._writer: asyncio.Task[None] | None = None
-        self._prober: asyncio.Task[None] | None = None
-        self._said_at = float("-inf")
 
     @property
     def is_away(self) -> bool:
         """Whether the Redis has failed, and is not back yet."""
-        return self._prober is not None
+        return self._line.is_away
 
     async def get(self, key: bytes) -> bytes | None:
         """What was put under `key`; None when it is not there, damaged, or cannot be had."""
@@ -109,11 +90,11 @@ class RedisCache:
         self._gets += 1
         try:
             async with asyncio.timeout(self._limits.get_seconds):
-                sealed = await self._client.get(self._prefix + key)
+                sealed = await self._line.client.get(self._prefix + key)
         except ResponseError as exc:
-            self._say("a Redis refuses to be read: %s", exc)
+            self._line.say("a Redis refuses to be read: %s", exc)
             return None
-        except _FAILURES as exc:
+        except FAILURES as exc:
             self._leave(exc)
             return None
         finally:
@@ -133,13 +114,11 @@ class RedisCache:
 
     async def close(self) -> None:
         """Drop what waits, and give the connections back."""
-        tasks = [each for each in (self._writer, self._prober) if each is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._writer is not None:
+            self._writer.cancel()
+            await asyncio.gather(self._writer, return_exceptions=True)
         self._drop()
-        with suppress(*_FAILURES):
-            await self._client.aclose()
+        await self._line.close()
 
     def _has_room(self, size_bytes: int) -> bool:
         limits = self._limits
@@ -159,51 +138,22 @@ class RedisCache:
         while self._waiting and not self.is_away:
             batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
             self._waiting_bytes -= sum(len(each.sealed) for each in batch)
-            pipeline = self._client.pipeline(transaction=False)
+            pipeline = self._line.client.pipeline(transaction=False)
             for each in batch:
                 pipeline.set(each.name, each.sealed, px=each.milliseconds)
             try:
                 async with asyncio.timeout(self._limits.put_seconds):
                     await pipeline.execute()
             except ResponseError as exc:
-                self._say("a Redis refuses to be written to: %s", exc)
-            except _FAILURES as exc:
+                self._line.say("a Redis refuses to be written to: %s", exc)
+            except FAILURES as exc:
                 self._leave(exc)
 
     def _leave(self, exc: Exception) -> None:
-        """Go on without the Redis, and ask from time to time whether it is back."""
-        if self._prober is not None:
-            return
-        self._drop()
-        self._prober = asyncio.get_running_loop().create_task(self._probe())
-        reason = str(exc) or "it does not answer"
-        self._say("answers are cached without Redis until it is back: %s", reason)
-
-    async def _probe(self) -> None:
-        # Idle connections may lead to one that is gone, and each would be waited for once.
-        with suppress(*_FAILURES):
-            await self._client.connection_pool.disconnect(inuse_connections=False)
-        seconds = self._limits.probe_seconds
-        while not await self._is_back(seconds):
-            seconds = min(2 * seconds, self._limits.longest_probe_seconds)
-        self._prober = None
-        _LOG.info("Redis is back")
-
-    async def _is_back(self, after_seconds: float) -> bool:
-        await asyncio.sleep(after_seconds)
-        try:
-            async with asyncio.timeout(self._limits.put_seconds):
-                await self._client.ping()
-        except _FAILURES:
-            return False
-        return True
-
-    def _say(self, message: str, reason: object) -> None:
-        """Log it, unless something was said a moment ago: an outage may come and go."""
-        now = time.monotonic()
-        if now - self._said_at >= _SAID_AGAIN_SECONDS:
-            self._said_at = now
-            _LOG.warning(message, reason)
+        """Go on without the Redis."""
+        if not self.is_away:
+            self._drop()
+            self._line.leave(exc)
 
 
 def key_prefix(project: str, environment: str) -> bytes:
