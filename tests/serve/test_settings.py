@@ -19,7 +19,7 @@ def test_one_process_has_everything() -> None:
 )
 def test_processes_share_memory_and_workers(memory_limit: str, share: str) -> None:
     settings = ServeSettings(workers=16, memory_limit=memory_limit)
-    assert shared(settings, 4) == ServeSettings(workers=4, memory_limit=share)
+    assert shared(settings, 4) == ServeSettings(workers=4, memory_limit=share, processes=4)
 
 
 def test_every_process_has_a_second_worker() -> None:

@@ -117,7 +117,7 @@ def test_a_record_of_a_newer_version_is_left_alone(path: Path) -> None:
     with pytest.raises(StoreError) as caught:
         Records.open(path)
     assert str(caught.value) == (
-        f"{path}: made by a newer version of headrace (format 99); expected format 3 or older; "
+        f"{path}: made by a newer version of headrace (format 99); expected format 4 or older; "
         "upgrade headrace"
     )
 

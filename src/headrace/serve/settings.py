@@ -60,6 +60,7 @@ class ServeSettings:
         project: its name, part of the key of every answer in a Redis.
         auth: who is believed to be whom.
         limits: how much anybody may ask.
+        processes: how many server processes share what is meant for all of them; see `shared`.
     """
 
     deadline_seconds: float = 10.0
@@ -98,6 +99,7 @@ class ServeSettings:
     batch_bytes: int = 16 * 1024 * 1024
     auth: AuthSettings = field(default_factory=AuthSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    processes: int = 1
 
 
 DEFAULT_SETTINGS = ServeSettings()
@@ -115,6 +117,7 @@ def shared(settings: ServeSettings, processes: int) -> ServeSettings:
     workers = settings.workers or os.cpu_count() or 1
     return replace(
         settings,
+        processes=processes,
         # With one, a slow query would keep waiting whoever is connected to the same process.
         workers=max(2, workers // processes),
         memory_limit=re.sub(

@@ -1,4 +1,5 @@
-"""The operations record: what runs did and how often each path was called, in a SQLite file.
+"""The operations record: what runs did, how often each path was called, and how often each
+credential has asked in a day, in a SQLite file.
 
 No published data depends on it: without the file the store works, and only the history of runs and
 the access counts are gone. The queries lie in sql/, the migrations in sql/migrations/.
@@ -159,6 +160,24 @@ class Records:
     def calls_since(self, environment: str, day: str) -> dict[str, int]:
         """Path -> calls since the ISO date `day`, that day included; without those of no call."""
         return dict(self._database.rows("calls_since", {"environment": environment, "day": day}))
+
+    def add_requests(self, day: str, requests: Mapping[str, int]) -> None:
+        """Add requests, by credential, to those of the ISO date `day`, in one transaction."""
+        self._database.write(
+            "add_requests",
+            [
+                {"day": day, "credential": credential, "requests": count}
+                for credential, count in requests.items()
+            ],
+        )
+
+    def requests_of(self, day: str) -> dict[str, int]:
+        """Credential -> its requests in the ISO date `day`; without those of no request."""
+        return dict(self._database.rows("requests_of_day", {"day": day}))
+
+    def forget_requests(self, before: str) -> None:
+        """Forget the requests of all days before the ISO date `before`."""
+        self._database.write("forget_requests", [{"day": before}])
 
     def last_runs(self, environment: str, limit: int) -> list[RunRecord]:
         """The last runs of an environment, newest first, at most `limit`."""

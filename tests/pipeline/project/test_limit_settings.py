@@ -55,15 +55,15 @@ EXPECTED = (
         (
             "shared = true",
             (
-                "`shared` is true, and there is no Redis to share the limits by; expected `redis` under"
-                ' [serve]; write `redis = "env:REDIS_URL"` there, or take `shared` out'
+                "`shared` is true, and there is no Redis to share the limits by; expected "
+                '`redis` under [serve]; write `redis = "env:REDIS_URL"` there, or take `shared` out'
             ),
         ),
         (
             "credentials = '1/s'",
             (
-                "`credentials` is not a key here; expected one of `credential`, `tenant`, `address`, "
-                "`export`, `sign_in`, `daily`, `shared`; did you mean `credential`?"
+                "`credentials` is not a key here; expected one of `credential`, `tenant`, "
+                "`address`, `export`, `sign_in`, `daily`, `shared`; did you mean `credential`?"
             ),
         ),
     ],
