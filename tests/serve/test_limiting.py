@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass, field
+import socket
+import time
+from dataclasses import dataclass, field, replace
 
 import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
 
 from headrace.base.access import ANONYMOUS, Principal
 from headrace.base.auth_settings import LimitSettings, Rate
 from headrace.base.clock import SetClock
 from headrace.base.errors import UsageError
 from headrace.serve import ServeSettings
+from headrace.serve.answering.answers import Answer, Head, Headers, send_answer
 from headrace.serve.answering.problems import Refused
 from headrace.serve.limiting import Limits, RouteClass
 from headrace.serve.quotas import DailyQuotas
 from headrace.serve.settings import shared
+from tests.serve.load import Ledger, ask
 
 SECOND = 1_000_000_000
 ANNA = Principal("user:anna", credential="key:1", claims={"tenant": "north"})
@@ -266,3 +272,41 @@ def test_shared_limits_need_a_redis(clock: SetClock) -> None:
         "headrace.toml: `shared` under [limits] is true, and there is no `redis` under [serve]; "
         "expected one to share the limits by; add it, or take `shared` out"
     )
+
+
+def test_many_clients_of_a_real_server_get_the_burst_and_the_rate_and_no_more() -> None:
+    """Twenty connections, as fast as they can: what is let through is exact to 1 %."""
+    rate, let_through = Rate(200, 1.0, 100), list[float]()
+    limits = Limits(ServeSettings(limits=LimitSettings(address=rate)))
+
+    async def application(scope: Scope, _: Receive, send: Send) -> None:
+        try:
+            headers = await limits.check(ANONYMOUS, scope["client"][0], "data")
+            let_through.append(time.monotonic())
+            answer = Answer(200)
+        except Refused as refused:
+            headers, answer = [], refused.answer
+        await send_answer(replace(answer, head=_head(headers)), scope["method"], send)
+
+    async def main(listener: socket.socket) -> Ledger:
+        config = uvicorn.Config(application, log_config=None, lifespan="off", ws="none")
+        server, ledger = uvicorn.Server(config), Ledger()
+        serving = asyncio.create_task(server.serve([listener]))
+        end = time.monotonic() + 1.5
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        await ask(ledger, url, "/", 20, lambda: time.monotonic() > end)
+        server.should_exit = True
+        await serving
+        return ledger
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ledger = asyncio.run(main(listener))
+    expected = rate.burst + rate.count * (let_through[-1] - let_through[0])
+    assert abs(len(let_through) - expected) <= max(1, expected / 100)
+    assert ledger.statuses.keys() == {200, 429}
+    assert ledger.statuses[200] == len(let_through)
+    assert ledger.failures == []
+
+
+def _head(headers: Headers) -> Head:
+    return Head({name.decode(): value.decode() for name, value in headers})
