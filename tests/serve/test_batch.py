@@ -147,6 +147,22 @@ def test_what_is_no_batch_is_refused_with_what_would_be_one(
     assert error["parameter"] in ("body", "calls", "calls[0].path")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 65,
+        b"[" * 1_000_000,
+        b'{"calls":' * 100_000,
+        b'{"calls": [' + b'{"path":' * 65,
+        b'{"calls": [{"path": ' + b"[" * 500_000 + b"]" * 500_000 + b"}]}",
+    ],
+)
+def test_a_body_that_is_nested_is_no_batch(shop: Shop, serve: Serve, body: bytes) -> None:
+    """It has three levels: what goes deeper is not read."""
+    shop.publish_sales(rows=10)
+    assert post(serve(), body).status_code == 422
+
+
 def test_a_body_that_is_too_long_is_413(shop: Shop, serve: Serve) -> None:
     shop.publish_sales(rows=10)
     assert post(serve(max_body_bytes=100), b" " * 101).status_code == 413

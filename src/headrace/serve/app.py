@@ -50,6 +50,7 @@ from headrace.serve.editions.pinned import Pinned
 from headrace.serve.editions.user_routers import INSTANCE_KEY
 from headrace.serve.editions.watching import Watcher
 from headrace.serve.faces import Face, Faces, face_request
+from headrace.serve.fitting import require_fit
 from headrace.serve.gate import OPEN_GATE, Gate, require
 from headrace.serve.kit import Kit
 from headrace.serve.messages import LimitedBody, Sender, read_body, request_id
@@ -67,7 +68,7 @@ from headrace.serve.questions import (
 from headrace.serve.quick_way import Hot, QuickWay
 from headrace.serve.refreshing import Refresher
 from headrace.serve.settings import DEFAULT_SETTINGS, ServeSettings
-from headrace.serve.streams import STREAM_ENDING, Streams, stream_head
+from headrace.serve.streams import ENDLESS, STREAM_ENDING, Streams, stream_head
 from headrace.store.store import Store
 
 _LOG = logging.getLogger("headrace.serve")
@@ -216,7 +217,7 @@ class Service:
         sender.headers.extend(self._cross_origin.headers(scope))
         sender.request_id = request_id(scope)
         try:
-            self._require_size(scope)
+            require_fit(scope, self.settings)
             if preflight := self._cross_origin.preflight(scope):
                 await send_answer(preflight, scope["method"], sender)
             else:
@@ -312,6 +313,7 @@ class Service:
         self, found: Match[Served], scope: Scope, receive: Receive, sender: Sender
     ) -> None:
         """Send the events of an endpoint's stream."""
+        scope[ENDLESS] = True
         if scope["method"] not in ("GET", "HEAD"):
             answer = _read_only(scope, not_found)
             await send_answer(answer, scope["method"], sender)
@@ -357,19 +359,6 @@ class Service:
         pinned = {**scope, SCOPE_KEY: edition.view, INSTANCE_KEY: sender.instance}
         body = LimitedBody(receive, self.settings.max_body_bytes)
         await edition.application(pinned, body, sender)
-
-    def _require_size(self, scope: Scope) -> None:
-        """Refuse what is too long before anything looks into it."""
-        url = len(raw_path(scope)) + len(scope["query_string"])
-        if url > self.settings.max_url_bytes:
-            raise Refused(problem(414, f"The URL is over {self.settings.max_url_bytes} bytes."))
-        size = sum(len(name) + len(value) for name, value in scope["headers"])
-        if size > self.settings.max_header_bytes:
-            limit = self.settings.max_header_bytes
-            raise Refused(problem(431, f"The headers are over {limit} bytes."))
-        length = request_header(scope, b"content-length")
-        if length.isdecimal() and int(length[:20]) > self.settings.max_body_bytes:
-            raise Refused(problem(413, f"The body is over {self.settings.max_body_bytes} bytes."))
 
     # Health
 

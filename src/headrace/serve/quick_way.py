@@ -35,6 +35,7 @@ _LOOKED_AT = frozenset(
         b"authorization",
         b"cookie",
         b"if-none-match",
+        b"content-encoding",
         b"content-length",
         b"transfer-encoding",
         b"expect",
@@ -96,6 +97,7 @@ class QuickWay:
         self._formats = formats
         self._most_url_bytes = settings.max_url_bytes
         self._most_header_bytes = settings.max_header_bytes
+        self._most_headers = settings.max_headers
         # What a page of another origin gets has further headers.
         self._looked_at = _LOOKED_AT | {b"origin"} if settings.cors else _LOOKED_AT
         self._accepted: dict[bytes, Form | None] = {}
@@ -163,7 +165,7 @@ class QuickWay:
                 found[name] = value
             else:
                 return None
-        if size > self._most_header_bytes:
+        if size > self._most_header_bytes or len(headers) > self._most_headers:
             return None
         get = found.get
         return _Wanted(*[get(name, b"") for name in _READ])

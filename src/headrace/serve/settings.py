@@ -45,7 +45,10 @@ class ServeSettings:
         send_seconds: how long it may take nothing of an answer.
         connections: of one server process at a time; beyond them, those are closed that have been
             idle or incomplete longest.
-        max_url_bytes, max_header_bytes: a longer request is refused with 414 or 431.
+        address_connections: of one client address; beyond them likewise. Those of trusted proxies
+            are not counted: everybody comes from there.
+        answer_seconds: from a whole request to the end of its answer, but for an event stream.
+        max_url_bytes, max_header_bytes, max_headers: a longer request is refused with 414 or 431.
         max_body_bytes: of a request to a user's router, or of a batch; a longer one is refused with
             413.
         cors: origins whose pages may read answers.
@@ -85,8 +88,11 @@ class ServeSettings:
     receive_seconds: float = 15.0
     send_seconds: float = 30.0
     connections: int = 10_000
+    address_connections: int = 1_000
+    answer_seconds: float = 900.0
     max_url_bytes: int = 8 * 1024
     max_header_bytes: int = 16 * 1024
+    max_headers: int = 100
     max_body_bytes: int = 1024 * 1024
     redis: str = ""
     project: str = ""

@@ -20,6 +20,8 @@ Ask: TypeAlias = Callable[[str], Awaitable[Answer]]
 """Gives the whole answer as it is now, 304 when its tag is the one that is given."""
 
 STREAM_ENDING = "/stream"
+ENDLESS = "headrace.endless"
+"""Key of an ASGI scope whose answer may go on for ever."""
 
 _HEADERS = {
     "Content-Type": "text/event-stream",

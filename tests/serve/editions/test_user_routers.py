@@ -135,6 +135,15 @@ def test_what_is_invalid_is_said_without_the_input(client: Client) -> None:
     )
 
 
+@pytest.mark.parametrize("piece", [b"[", b'{"store_id":'])
+def test_a_body_that_is_nested_deeply_fails_nothing(client: Client, piece: bytes) -> None:
+    body = piece * (900_000 // len(piece))
+    response = client.request(
+        "POST", "/quotes", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code in (400, 422)
+
+
 def test_a_long_body_is_413(client: Client) -> None:
     response = client.request("POST", "/quotes", content=b" " * 1_100_000)
     assert response.status_code == 413

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -113,6 +114,50 @@ def test_an_idle_connection_is_closed(shop: Shop, monkeypatch: pytest.MonkeyPatc
     with serving(shop, ServeSettings()) as address:
         for _ in range(2):
             assert exchange(address, REQUESTS["kept"]).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+CHUNKED = b"POST /batch HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + HOST + b"\r\n"
+ENDLESS = {
+    "a target": (b"GET /", b"a" * 8192),
+    "a name": (b"GET / HTTP/1.1\r\n", b"a" * 8192),
+    "a value": (b"GET / HTTP/1.1\r\nX: ", b"a" * 8192),
+    "headers": (b"GET / HTTP/1.1\r\n", b"X: y\r\n" * 1024),
+    "a trailer": (
+        b"POST /batch HTTP/1.1\r\nTransfer-Encoding: chunked\r\n"
+        + HOST
+        + b"\r\n1\r\n[\r\n0\r\nX: ",
+        b"a" * 8192,
+    ),
+    "trailers": (
+        CHUNKED + b"1\r\n[\r\n0\r\n",
+        b"X: y\r\n" * 1024,
+    ),
+    "an extension": (
+        CHUNKED + b"1;x=",
+        b"a" * 8192,
+    ),
+}
+
+
+def test_what_does_not_end_is_cut_off_before_it_is_large(addresses: tuple[str, str]) -> None:
+    """A client that sends a head without an end makes the server keep little of it."""
+    for name, (begin, piece) in ENDLESS.items():
+        for address in addresses:
+            # Some of it is what the kernel keeps for a server that reads no more.
+            assert taken(address, begin, piece, 50_000_000) < 10_000_000, name
+
+
+def taken(address: str, begin: bytes, piece: bytes, most_bytes: int) -> int:
+    """How much can be sent of what does not end."""
+    sent = 0
+    with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), 10) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
+        client.sendall(begin)
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            while sent < most_bytes:
+                client.sendall(piece)
+                sent += len(piece)
+    return sent
 
 
 def exchange(address: str, sent: bytes, step: int = 0) -> bytes:

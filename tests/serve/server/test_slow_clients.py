@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -14,19 +14,27 @@ import pytest
 from headrace.base.tables import Column
 from headrace.serve import ServeSettings
 from headrace.serve.server.slow_clients import Patience, SlowClients
+from headrace.serve.streams import ENDLESS
 from tests.serve.serving import serving
 from tests.serve.shop import Shop, endpoint
 
-PATIENCE = Patience(receive_seconds=10, send_seconds=30, connections=3)
+PATIENCE = Patience(
+    receive_seconds=10,
+    send_seconds=30,
+    connections=4,
+    address_connections=3,
+    answer_seconds=1001,
+)
 
 
-@dataclass
+@dataclass(eq=False)
 class Cycle:
     """A request as uvicorn keeps it."""
 
     more_body: bool = False
     response_started: bool = False
     response_complete: bool = False
+    scope: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass
@@ -62,6 +70,7 @@ class Known:
     transport: Transport = field(default_factory=Transport)
     timeout_keep_alive_task: object = None
     idle_timer: object = None
+    client: tuple[str, int] | None = None
 
 
 def swept(connections: list[Any], *times: float, patience: Patience = PATIENCE) -> list[str]:
@@ -104,12 +113,62 @@ def test_a_client_that_takes_a_little_is_left_alone() -> None:
 
 
 def test_beyond_the_most_connections_those_that_wait_longest_are_closed() -> None:
-    answering, old, new = Known(Cycle()), Known(), [Known(idle_timer=object()) for _ in range(3)]
+    answering, old, new = Known(Cycle()), Known(), [Known(idle_timer=object()) for _ in range(4)]
     clients = SlowClients(PATIENCE)
     clients.sweep([answering, old], 0)  # type: ignore[list-item]  # what a sweep looks at
     clients.sweep([answering, *new, old], 1)  # type: ignore[list-item]  # what a sweep looks at
     ended = [each.transport.ended for each in (answering, old, *new)]
-    assert ended == ["", "closed", "closed", "", ""]
+    assert ended == ["", "closed", "closed", "", "", ""]
+
+
+def of_address(address: str, count: int) -> list[Known]:
+    return [Known(idle_timer=object(), client=(address, port)) for port in range(count)]
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
+def test_beyond_the_most_of_one_address_its_own_are_closed(address: str) -> None:
+    patience = replace(PATIENCE, connections=100)
+    others = [*of_address("192.0.2.2", 3), *of_address("2001:db8:0:1::1", 2), *[Known()] * 1]
+    found = swept([*of_address(address, 5), *others], 0, patience=patience)
+    assert found == ["closed"] * 2 + [""] * 9
+
+
+def test_the_addresses_of_one_ipv6_network_are_one_client() -> None:
+    patience = replace(PATIENCE, connections=100)
+    ones = [each for n in range(1, 6) for each in of_address(f"2001:db8::{n}", 1)]
+    assert swept(ones, 0, patience=patience) == ["closed"] * 2 + [""] * 3
+
+
+@pytest.mark.parametrize("proxy", ["192.0.2.1", "192.0.2.0/24"])
+def test_a_trusted_proxy_may_have_as_many_as_there_may_be(proxy: str) -> None:
+    patience = replace(PATIENCE, connections=100, proxies=(proxy, "2001:db8::/32"))
+    assert swept(of_address("192.0.2.1", 9), 0, patience=patience) == [""] * 9
+
+
+def test_an_answer_that_does_not_end_is_ended() -> None:
+    """However steadily its client takes a byte of it; but for a stream of events."""
+    slow = Known(Cycle(response_started=True), Flow(write_paused=True), Transport("", 9000))
+    working, endless = Known(Cycle()), Known(Cycle(scope={ENDLESS: True}))
+    clients = SlowClients(PATIENCE)
+    for now in range(0, 1000, 20):
+        slow.transport.unsent_bytes -= 1
+        clients.sweep([slow, working, endless], now)  # type: ignore[list-item]  # what a sweep looks at
+    assert [each.transport.ended for each in (slow, working, endless)] == ["", "", ""]
+    slow.transport.unsent_bytes -= 1
+    clients.sweep([slow, working, endless], 1001)  # type: ignore[list-item]  # what a sweep looks at
+    assert [each.transport.ended for each in (slow, working, endless)] == ["aborted", "aborted", ""]
+
+
+def test_the_next_answer_of_a_connection_has_its_own_time() -> None:
+    connection = Known(Cycle())
+    clients = SlowClients(PATIENCE)
+    clients.sweep([connection], 0)  # type: ignore[list-item]  # what a sweep looks at
+    connection.cycle = Cycle()
+    clients.sweep([connection], 1001)  # type: ignore[list-item]  # what a sweep looks at
+    # One that was answered the quick way: its cycle is an old one, which has ended.
+    connection.cycle.response_complete, connection.flow.write_paused = True, True
+    clients.sweep([connection], 2002)  # type: ignore[list-item]  # what a sweep looks at
+    assert connection.transport.ended == ""
 
 
 @contextlib.contextmanager

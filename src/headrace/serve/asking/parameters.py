@@ -30,7 +30,7 @@ _Ordered: TypeAlias = "tuple[int, int | None, int | None]"
 
 LIMIT, OFFSET = "limit", "offset"
 _LARGEST_OFFSET = 2**63 - 1
-_MOST_FIELDS = 200
+MOST_FIELDS = 200
 
 
 class Values(NamedTuple):
@@ -312,14 +312,19 @@ def parse_query(query: bytes) -> list[tuple[str, str]]:
     """
     if not query:
         return []
-    if query.count(b"&") >= _MOST_FIELDS:
-        raise Refused(problem(400, f"The URL has more than {_MOST_FIELDS} query parameters."))
+    if query.count(b"&") >= MOST_FIELDS:
+        raise too_many_fields()
     if b"%" not in query and b"+" not in query:
         fields = decoded(query).split("&")
         pairs = (field.partition("=") for field in fields if field)
         return [(name, text) for name, _, text in pairs]
     encoded = (field.partition(b"=") for field in query.split(b"&") if field)
     return [(decoded(name), decoded(text)) for name, _, text in encoded]
+
+
+def too_many_fields() -> Refused:
+    """A refusal of a query string of more than MOST_FIELDS fields, to be raised."""
+    return Refused(problem(400, f"The URL has more than {MOST_FIELDS} query parameters."))
 
 
 def decoded(text: bytes, *, plus_is_space: bool = True) -> str:

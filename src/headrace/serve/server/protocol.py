@@ -9,6 +9,7 @@ and a suite of tests holds both ways against each other.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from http import HTTPStatus
 
 from uvicorn.config import Config
@@ -25,12 +26,68 @@ _STATUS_LINES: dict[int, bytes] = {
 }
 
 
+# Between the parts of a head, and for whoever is refused with a reason.
+_ROOM_BYTES = 8 * 1024
+_TOO_LONG = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"connection: close\r\ncontent-length: 0\r\n\r\n"
+)
+
+
 def protocol_of(service: Service) -> type[HttpToolsProtocol]:
     """The protocol class for a service, for `http=` of `uvicorn.Config`."""
-    return type("HotProtocol", (_HotProtocol,), {"service": service})
+    settings = service.settings
+    most = settings.max_url_bytes + settings.max_header_bytes + _ROOM_BYTES
+    if settings.protocol == "asgi":
+        return type("BoundedProtocol", (_BoundedProtocol,), {"most_unread_bytes": most})
+    own = {"service": service, "most_unread_bytes": most}
+    return type("HotProtocol", (_HotProtocol,), own)
 
 
-class _HotProtocol(HttpToolsProtocol):
+class _BoundedProtocol(HttpToolsProtocol):
+    """One connection whose parser gets only so much that it can do nothing with.
+
+    uvicorn and its parser keep a head, a trailer and a chunk's extension of any length. What is
+    a little too long is refused by the application, which says why.
+    """
+
+    most_unread_bytes: int
+    _unread_bytes = 0
+    # Half the price of `super()`, for every request.
+    _parse = HttpToolsProtocol.data_received
+
+    def data_received(self, data: bytes) -> None:
+        """Parse it; close the connection when too much has come since the last progress."""
+        self._unread_bytes += len(data)
+        self._parse(data)
+        if self._unread_bytes > self.most_unread_bytes:
+            self._refuse()
+
+    def on_headers_complete(self) -> None:
+        """A head is there."""
+        self._unread_bytes = 0
+        super().on_headers_complete()
+        # uvicorn would add trailers to the headers, which nobody reads by now.
+        self.headers = deque(maxlen=0)  # type: ignore[assignment]  # it is only appended to
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of a body is there: whoever reads it counts."""
+        self._unread_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A request is there."""
+        self._unread_bytes = 0
+        super().on_message_complete()
+
+    def _refuse(self) -> None:
+        # While an answer is under way, another one would be taken for it.
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(_TOO_LONG)
+        self.transport.close()
+
+
+class _HotProtocol(_BoundedProtocol):
     """One connection; `service` is set by `protocol_of`."""
 
     service: Service
@@ -60,6 +117,7 @@ class _HotProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Answer at once, or let the application answer."""
         hot = self._hot()
+        self._unread_bytes = 0
         if hot is None:
             self._begin_scope()
             super().on_headers_complete()
@@ -74,6 +132,7 @@ class _HotProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """A hot request has been answered already."""
+        self._unread_bytes = 0
         if not self._is_hot:
             super().on_message_complete()
 

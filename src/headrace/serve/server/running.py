@@ -74,7 +74,7 @@ def configured(service: Service, listening: Listening) -> uvicorn.Config:
     """What uvicorn is told."""
     return uvicorn.Config(
         service,
-        http="httptools" if service.settings.protocol == "asgi" else protocol_of(service),
+        http=protocol_of(service),
         # Logging belongs to whoever runs this: a command, or a process of the user's own.
         log_config=None,
         log_level="warning",
@@ -106,11 +106,15 @@ class LameDuckServer(uvicorn.Server):
         self._listening = listening
         self._inherited = inherited
         self._is_reported = inherited is None
+        settings = service.settings
         self._slow_clients = SlowClients(
             Patience(
-                service.settings.receive_seconds,
-                service.settings.send_seconds,
-                _room_for(service.settings.connections),
+                settings.receive_seconds,
+                settings.send_seconds,
+                _room_for(settings.connections),
+                settings.address_connections,
+                settings.answer_seconds,
+                settings.auth.trusted_proxies,
             )
         )
         self._draining: asyncio.Task[None] | None = None
