@@ -313,7 +313,8 @@ class Service:
         self, found: Match[Served], scope: Scope, receive: Receive, sender: Sender
     ) -> None:
         """Send the events of an endpoint's stream."""
-        scope[ENDLESS] = True
+        # The state is the server's own, however often the scope was copied.
+        scope.setdefault("state", {})[ENDLESS] = True
         if scope["method"] not in ("GET", "HEAD"):
             answer = _read_only(scope, not_found)
             await send_answer(answer, scope["method"], sender)

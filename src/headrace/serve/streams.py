@@ -21,7 +21,7 @@ Ask: TypeAlias = Callable[[str], Awaitable[Answer]]
 
 STREAM_ENDING = "/stream"
 ENDLESS = "headrace.endless"
-"""Key of an ASGI scope whose answer may go on for ever."""
+"""Key of the `state` of an ASGI scope whose answer may go on for ever."""
 
 _HEADERS = {
     "Content-Type": "text/event-stream",

@@ -148,7 +148,7 @@ def test_a_trusted_proxy_may_have_as_many_as_there_may_be(proxy: str) -> None:
 def test_an_answer_that_does_not_end_is_ended() -> None:
     """However steadily its client takes a byte of it; but for a stream of events."""
     slow = Known(Cycle(response_started=True), Flow(write_paused=True), Transport("", 9000))
-    working, endless = Known(Cycle()), Known(Cycle(scope={ENDLESS: True}))
+    working, endless = Known(Cycle()), Known(Cycle(scope={"state": {ENDLESS: True}}))
     clients = SlowClients(PATIENCE)
     for now in range(0, 1000, 20):
         slow.transport.unsent_bytes -= 1
@@ -192,6 +192,16 @@ def test_half_requests_are_closed_and_whole_ones_answered(shop: Shop, protocol: 
         assert httpx.get(f"{url}/sales").status_code == 200
         assert [each.recv(1) for each in connections] == [b""] * 50
         assert httpx.get(f"{url}/sales").status_code == 200
+
+
+def test_a_stream_of_events_may_go_on_for_ever(shop: Shop) -> None:
+    """Where an answer may take half a second."""
+    shop.publish_sales(rows=10)
+    settings = ServeSettings(answer_seconds=0.5, keep_alive_seconds=0.2)
+    with serving(shop, settings) as url, httpx.stream("GET", f"{url}/sales/stream") as response:
+        # Some three seconds, and as many looks for slow clients.
+        lines = (line for line in response.iter_lines() if line == ": nothing new")
+        assert [next(lines) for _ in range(15)] == [": nothing new"] * 15
 
 
 def test_an_abandoned_stream_makes_room_at_once(shop: Shop) -> None:

@@ -136,7 +136,11 @@ def _by_address(
 def _may_be_ended(connection: HttpToolsProtocol) -> bool:
     """Whether an answer is under way that has an end."""
     cycle = connection.cycle
-    return cycle is not None and not cycle.response_complete and ENDLESS not in cycle.scope
+    return (
+        cycle is not None
+        and not cycle.response_complete
+        and ENDLESS not in cycle.scope.get("state", ())
+    )
 
 
 def _progress(connection: HttpToolsProtocol) -> tuple[Doing, tuple[object, ...]]:
