@@ -35,6 +35,9 @@ Fields
 Tables
   orders  source  1,200  rows  SIZE
 
+Who sees what
+  asked by: nobody
+
 Answered by
   columnar: reads a range of rows
 

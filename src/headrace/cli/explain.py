@@ -25,8 +25,10 @@ from headrace.cli.printing import (
     table,
     warned,
 )
+from headrace.pipeline.compile.policies import is_let_in
+from headrace.pipeline.plan.policy_changes import mask_text
 from headrace.store.keyed_folder import Copy, Refusal
-from headrace.store.snapshots import EndpointContract, Parameter
+from headrace.store.snapshots import EndpointContract, Parameter, RowCase, TablePolicy
 
 
 @click.command(name="explain")
@@ -54,6 +56,7 @@ def command(endpoint: str, environment: str | None, folder: Path, as_json: bool)
     _section("Parameters", _parameters(contract) or "  none")
     _section("Fields", _fields(contract))
     _section("Tables", _tables(contract, published, opened.store.clock.now()))
+    _section("Who sees what", _scope(contract, published))
     _section("Answered by", "\n".join(f"  {line}" for line in _access(contract, published, copy)))
     _section("SQL", "\n".join(f"  {line}" for line in contract.sql.strip().splitlines()))
 
@@ -134,6 +137,27 @@ def _fields(contract: EndpointContract) -> str:
 
 def _origin(columns: tuple[str, ...]) -> str:
     return f"from {', '.join(columns)}" if columns else ""
+
+
+def _scope(contract: EndpointContract, published: Published) -> str:
+    """Who may ask, and which policies narrow what they get, with the claims that those need."""
+    policies = published.snapshot.manifest.tables
+    rows: list[tuple[str, str, str]] = []
+    for name in contract.tables:
+        policy = policies.get(name, TablePolicy())
+        if policy.rows is not None:
+            rows += [(name, _seen_by(case), case.sql or "all rows") for case in policy.rows]
+            rows += [(name, "nobody", "sees any row")] if not policy.rows else []
+        hidden = [mask for mask in policy.masks if not is_let_in(contract.access, mask)]
+        rows += [(name, mask.column, mask_text(mask)) for mask in hidden]
+    claims = contract.scope.claims if contract.scope else ()
+    rows += [(f"$auth.{claim.name}", claim.type, "of who asks") for claim in claims]
+    said = f"  asked by: {contract.access}"
+    return "\n".join(each for each in (said, table(("", "", ""), rows, indent="  ")) if each)
+
+
+def _seen_by(case: RowCase) -> str:
+    return case.role or "everybody"
 
 
 def _access(

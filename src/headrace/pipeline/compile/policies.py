@@ -10,6 +10,7 @@ from headrace.base.declarations import ColumnContract, Hiding, RowRule, Source
 from headrace.base.errors import Place, Problem
 from headrace.base.names import listed, near_miss
 from headrace.base.tables import ALL_SUFFIX, QUARANTINE_SUFFIX, Schema
+from headrace.base.types import is_single
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.graph import Relation
 from headrace.pipeline.compile.pinning import said
@@ -131,6 +132,9 @@ def _rule(relation: Relation, schema: Schema, rule: RowRule, analysis: Analysis)
     claims = tuple(
         Claim(name.removeprefix(prefix), kind) for name, kind in sorted(answer.types.items())
     )
+    if odd := next((each for each in claims if not is_single(each.type.removesuffix("[]"))), None):
+        found = f"{where}: `${AUTH}.{odd.name}` is {odd.type}"
+        return Problem(rule.place, found, "a number, a text, a date or a time, or a list of those")
     text = answer.sql.removeprefix("SELECT ").rpartition(f" AS {ALLOWED} FROM ")[0]
     case = RowCase(rule.role, text, tuple(claim.name for claim in claims))
     columns = (origin.partition(".")[2] for origin in answer.bound.lineage[ALLOWED])

@@ -6,8 +6,9 @@ not everybody sees must say who sees the new ones.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headrace.base.declarations import Model, RowRule
 from headrace.base.errors import Problem
@@ -16,6 +17,8 @@ from headrace.pipeline.compile.graph import Relation
 from headrace.pipeline.compile.policies import Policies, Restriction, declared_name
 from headrace.store.snapshots import ColumnMask
 
+# A name that stands alone: no claim, no function's or table's.
+_NAME = re.compile(r"(?<![\w.$'])[A-Za-z_]\w*(?![\w.(])")
 _NO_ROWS = "`rows: {public: <why everybody may see all of it>}`"
 
 
@@ -67,38 +70,38 @@ class _Derived:
                 yield self._raw(other)
 
     def _unsaid(self, other: Relation, restriction: Restriction) -> Problem:
-        own = self._derived_from({f"{other.name}.{column}" for column in restriction.columns})
-        by = f" by {listed(restriction.columns)}" if restriction.columns else ""
-        kept = f"its {listed(own)} derive from that" if own else "none of its columns keeps that"
-        said = f"; {kept}" if by else ""
+        own = self._derived_from(other, restriction.columns)
+        found = f"`{self.name}` derives from `{other.name}`, whose rows not everybody sees"
+        if restriction.columns:
+            derived = [name for names in own.values() for name in names]
+            kept = f"its {listed(derived)}" if derived else "none of its columns"
+            by = listed(restriction.columns)
+            found += f": they are told apart by {by}, which {kept} {_derives(derived)} from"
         return Problem(
             self.relation.place,
-            f"`{self.name}` derives from `{other.name}`, whose rows are seen{by}, "
-            f"and does not say who sees its own{said}",
+            f"{found}; it does not say who sees its own rows",
             "`rows:` in its header",
-            f"write `{self._suggested(restriction, own)}`, or {_NO_ROWS}",
+            f"write `{_suggested(restriction, own)}`, or {_NO_ROWS}",
         )
 
     def _raw(self, other: Relation) -> Problem:
         return Problem(
             self.relation.place,
             f"`{self.name}` derives from `{other.name}`, the raw rows of a table whose rows not "
-            "everybody sees, and does not say who sees its own",
+            "everybody sees; it does not say who sees its own rows",
             "`rows:` in its header",
             f"write `rows:` with a condition over its columns, or {_NO_ROWS}",
         )
 
-    def _suggested(self, restriction: Restriction, own: Sequence[str]) -> str:
-        """The rule to write: that of the table, when the model has the columns it looks at."""
-        lower = {column.lower() for column in own}
-        if restriction.columns and {each.lower() for each in restriction.columns} <= lower:
-            return _spelled(restriction.rules)
-        return "rows: <a condition over its columns and $auth.<claim>>"
-
-    def _derived_from(self, columns: set[str]) -> tuple[str, ...]:
-        """The model's columns that are made from some columns of its inputs, by lineage."""
+    def _derived_from(self, other: Relation, columns: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Column of an input -> the model's columns that are made from it, by lineage."""
         lineage = self.relation.lineage
-        return tuple(name for name, origins in lineage.items() if columns & set(origins))
+        return {
+            column: tuple(
+                n for n, origins in lineage.items() if f"{other.name}.{column}" in origins
+            )
+            for column in columns
+        }
 
     def columns(self) -> Iterator[Problem]:
         """Its columns that are made from hidden ones, and do not say who sees them."""
@@ -117,8 +120,8 @@ class _Derived:
     ) -> Iterator[Problem]:
         for other, restriction in inputs:
             masks = self._made_from(column, other, restriction)
-            if masks or self._may_hold(column, other, restriction):
-                yield self._open(column, other, masks)
+            if masks:
+                yield self._open(column, other, masks, is_raw=restriction.sealed)
                 return
 
     def _made_from(
@@ -128,27 +131,43 @@ class _Derived:
         origins = self.relation.lineage.get(column)
         if origins is None:
             return restriction.masks  # A Python model that does not say what it is made of.
+        if restriction.sealed and any(name.startswith(f"{other.name}.") for name in origins):
+            return restriction.masks  # A raw row has all of its source's columns in one.
         return tuple(each for each in restriction.masks if f"{other.name}.{each.column}" in origins)
 
-    def _may_hold(self, column: str, other: Relation, restriction: Restriction) -> bool:
-        """Whether a column is made from raw rows of a source with hidden columns."""
-        origins = self.relation.lineage.get(column)
-        is_made = origins is None or any(name.startswith(f"{other.name}.") for name in origins)
-        return restriction.sealed and bool(restriction.masks) and is_made
-
-    def _open(self, column: str, other: Relation, masks: Sequence[ColumnMask]) -> Problem:
-        names = [f"{other.name}.{mask.column}" for mask in masks] or [other.name]
-        roles = listed(masks[0].roles if masks else ())
-        unsure = "" if column in self.relation.lineage else " or may do so, as no lineage says else"
-        wanted = ", ".join(masks[0].roles if masks else ()) or "<role>"
+    def _open(
+        self, column: str, other: Relation, masks: Sequence[ColumnMask], *, is_raw: bool
+    ) -> Problem:
+        names = [other.name] if is_raw else [f"{other.name}.{mask.column}" for mask in masks]
+        unsure = "" if column in self.relation.lineage else " for all that is known"
+        roles = masks[0].roles
+        wanted = ", ".join(roles) or "<role>"
         return Problem(
             self.relation.place,
-            f"`{self.name}.{column}` derives from {listed(names)}{unsure}, which only {roles} may "
-            "see, and does not say who sees it",
+            f"`{self.name}.{column}` derives from {listed(names)}{unsure}, which only "
+            f"{listed(roles)} may see; it does not say who sees it",
             "`access` of the column",
             f"write `columns: {{{column}: {{access: [{wanted}]}}}}`, "
             f"or `columns: {{{column}: {{access: public}}}}`",
         )
+
+
+def _derives(columns: Sequence[str]) -> str:
+    return "derive" if len(columns) > 1 else "derives"
+
+
+def _suggested(restriction: Restriction, own: Mapping[str, tuple[str, ...]]) -> str:
+    """The rule to write: that of the table, when one column follows each that it looks at."""
+    if not own or any(len(names) != 1 for names in own.values()):
+        return "rows: <a condition over its columns and $auth.<claim>>"
+    rules = [replace(rule, sql=_renamed(rule.sql, own)) for rule in restriction.rules]
+    return _spelled(rules)
+
+
+def _renamed(sql: str, own: Mapping[str, tuple[str, ...]]) -> str:
+    """A rule with the names of the columns that follow those of the table."""
+    names = {column.lower(): names[0] for column, names in own.items()}
+    return _NAME.sub(lambda found: names.get(found[0].lower(), found[0]), sql)
 
 
 def _spelled(rules: Sequence[RowRule]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from headrace.base.clock import parse_time
 from headrace.base.declarations import Model, Source
@@ -10,6 +11,7 @@ from headrace.base.moments import grain_text
 from headrace.base.tables import Version
 from headrace.pipeline.compile.graph import Graph, Relation
 from headrace.pipeline.plan.plans import Cells, SourceFiles
+from headrace.pipeline.plan.policy_changes import policy_changes
 from headrace.pipeline.plan.versions import volume_results
 from headrace.store.snapshots import EndpointContract, Manifest, PythonModule, Snapshot
 
@@ -140,7 +142,10 @@ def publish_reasons(
     reasons.extend(
         f"{name} is not in the project any more" for name in sorted(before.tables.keys() - present)
     )
-    if manifest != before.manifest:
+    reasons.extend(policy_changes(before.manifest.tables, manifest.tables))
+    if replace(manifest, tables={}) != replace(before.manifest, tables={}) or (
+        manifest != before.manifest and not reasons
+    ):
         reasons.append(_contract_changed(before.manifest, manifest))
     return tuple(reasons)
 
