@@ -36,7 +36,7 @@ Tables
   orders  source  1,200  rows  SIZE
 
 Who sees what
-  asked by: nobody
+  asked by: public
 
 Answered by
   columnar: reads a range of rows
