@@ -14,7 +14,14 @@ from headrace.base.partitions import Split
 from headrace.base.tables import Cell, Column, Schema, Version
 from headrace.cli.main import cli
 from headrace.engines.duckdb import DuckDBEngine, described
-from headrace.store.snapshots import EndpointContract, Manifest, Parameter, Ref, Snapshot
+from headrace.store.snapshots import (
+    EndpointContract,
+    Manifest,
+    Parameter,
+    Ref,
+    Snapshot,
+    TablePolicy,
+)
 from headrace.store.store import Store
 
 LOADED_AT = "2024-05-01T10:00:00.000000Z"
@@ -56,13 +63,14 @@ class Shop:
         environment: str = "prod",
         endpoints: tuple[EndpointContract, ...] = (REVENUE,),
         reason: str = "built orders",
+        policies: Mapping[str, TablePolicy] | None = None,
     ) -> Ref:
         """Publish tables given as name -> SELECT."""
         head = self.store.head(environment)
         versions = {name: self.version(name, sql) for name, sql in tables.items()}
         return self.store.publish(
             environment,
-            Snapshot(tables=versions, manifest=Manifest("shop", endpoints)),
+            Snapshot(tables=versions, manifest=Manifest("shop", endpoints, (), policies or {})),
             parent=head.number if head else None,
             reason=reason,
         )

@@ -6,7 +6,17 @@ import json
 import re
 from dataclasses import replace
 
-from headrace.store.snapshots import KeyedQuery, KeyPart
+from headrace.base.access import Access
+from headrace.store.snapshots import (
+    Case,
+    Claim,
+    ColumnMask,
+    KeyedQuery,
+    KeyPart,
+    RowCase,
+    Scope,
+    TablePolicy,
+)
 from tests.cli.shops import REVENUE, Shop
 
 TABLES = {"orders": "SELECT range AS id FROM range(1200)"}
@@ -111,3 +121,25 @@ def test_a_slow_endpoint_is_told_what_would_make_it_faster(shop: Shop) -> None:
         "Answered by\n  columnar: `a OR b` (line 3) leaves a choice\n"
         "  To make it faster: make two of it.\n"
     ) in text
+
+
+def test_who_sees_what_is_told_with_the_claims_that_it_takes(shop: Shop) -> None:
+    rows = (
+        RowCase("", "store_id = CAST($auth_store_id AS INTEGER)", ("store_id",)),
+        RowCase("head_office"),
+    )
+    masks = (ColumnMask("email", ("crm",), "hashed"), ColumnMask("phone", ("clerk",)))
+    policy = TablePolicy(rows=rows, masks=masks, columns=("store_id", "email", "phone"))
+    scope = Scope((Claim("store_id", "INTEGER"),), (Case("", ("store_id",)), Case("head_office")))
+    scoped = replace(REVENUE, access=Access("granted", ("clerk",)), scope=scope)
+    shop.publish(TABLES, endpoints=(scoped,), policies={"orders": policy})
+    text = shop.call("explain", "store_revenue").stdout
+    assert text.partition("Who sees what\n")[2].partition("\n\n")[0] == (
+        "  asked by: clerk\n"
+        "  orders          everybody    store_id = CAST($auth_store_id AS INTEGER)\n"
+        "  orders          head_office  all rows\n"
+        "  orders          email        for crm, a hash for others\n"
+        "  $auth.store_id  INTEGER      of who asks"
+    )
+    answer = json.loads(shop.call("explain", "store_revenue", "--json").stdout)
+    assert answer["scope"]["claims"] == [{"name": "store_id", "type": "INTEGER"}]

@@ -16,6 +16,7 @@ from headrace.base.declarations import (
     Endpoint,
     Hiding,
     Model,
+    ParameterRules,
     PythonFunction,
     RowRule,
     RowsDeclaration,
@@ -72,7 +73,10 @@ def test_an_endpoint_reads_a_table_through_its_rows() -> None:
     assert contract.access == KNOWN
     assert contract.parameters == ()
     assert (contract.access_path, contract.keyed) == ("columnar", None)
-    assert contract.reason == "policies say which rows of its tables are read"
+    assert contract.reason == (
+        "the query reads tables through the policies of their rows and columns:"
+        " who asks decides the answer"
+    )
 
 
 def test_rows_by_role_are_cases_of_one_scope() -> None:
@@ -114,7 +118,22 @@ def test_a_rule_without_a_claim_is_for_everybody_and_needs_no_scope() -> None:
         'SELECT qty FROM (SELECT order_id, store_id, "day", amount, qty, status FROM orders'
         " WHERE (qty > 1)) AS orders"
     )
-    assert contract.scope is None
+    assert (contract.scope, contract.access_path) == (None, "cache")
+
+
+def test_no_answer_of_a_scope_is_among_those_that_are_kept() -> None:
+    sql = "SELECT day FROM orders WHERE qty > 1 AND status = $status"
+    few = (ParameterRules("status", Place("endpoints/e.sql", 2), enum=("a", "b")),)
+    for parameters in ("SELECT day FROM orders", sql):
+        one = replace(asked(parameters), params=few if "$status" in parameters else ())
+        [contract] = compiled(orders(BY_STORE), one).endpoints
+        assert contract.access_path == "columnar"
+    assert problems(orders(BY_STORE), replace(asked("SELECT day FROM orders"), serve="keyed")) == [
+        (
+            "endpoints/e.sql:1: this cannot be served by key (`serve: keyed`): the query reads"
+            " tables through the policies of their rows and columns"
+        )
+    ]
 
 
 def test_a_model_that_everybody_may_see_is_read_as_it_is() -> None:

@@ -103,10 +103,12 @@ def _chosen(
     """The access path; an answer that depends on who asks is not among a few that are kept."""
     if isinstance(narrowed, Problem) or not narrowed.is_narrowed:
         return choose_path(endpoint, sql, parameters, answer.access)
-    if endpoint.serve == "keyed":
-        found = "this cannot be served by key (`serve: keyed`): policies narrow what it reads"
-        return Problem(place_in(sql, 1, 0), found, fix="leave `serve` out")
-    return Choice("columnar", "policies say which rows of its tables are read")
+    says = "reads tables through the policies of their rows and columns"
+    through = replace(answer.access, keyed=None, clause="", says=says, advice="")
+    choice = choose_path(endpoint, sql, parameters, through)
+    if narrowed.scope is None or isinstance(choice, Problem) or choice.path != "cache":
+        return choice
+    return Choice("columnar", f"the query {says}: who asks decides the answer")
 
 
 def _contract(
