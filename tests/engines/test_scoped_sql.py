@@ -78,6 +78,20 @@ QUERIES = [
         " JOIN main.sales AS own USING (id)) SELECT * FROM sales"
     ),
     "WITH RECURSIVE sales AS (SELECT * FROM sales) SELECT * FROM sales",
+    (
+        "WITH RECURSIVE sales AS (SELECT id, note FROM sales UNION ALL SELECT id + 50, note"
+        " FROM sales WHERE id < 50) SELECT sales.note FROM sales"
+    ),
+    (
+        "WITH RECURSIVE sales AS (WITH x AS (SELECT id, note FROM sales) FROM x UNION"
+        " SELECT id + 50, note FROM sales WHERE id < 50) SELECT * FROM sales"
+    ),
+    "WITH sales AS (SELECT 7 AS id), b AS (FROM sales) SELECT sales.id FROM b, sales",
+    "(WITH sales AS (SELECT 7 AS id) FROM sales) UNION ALL SELECT id FROM sales",
+    "WITH sales AS (SELECT 7 AS id) (SELECT id FROM sales UNION ALL SELECT s.id FROM sales AS s)",
+    'WITH SALES AS (SELECT 7 AS id), sales_with_1 AS (SELECT 1 AS a) FROM "sales", sales_with_1',
+    "WITH a AS (WITH sales AS (SELECT 1 AS id) FROM sales) SELECT * FROM a, sales",
+    "WITH x AS (SELECT 1 AS i) FROM x, LATERAL (WITH sales AS (SELECT x.i) FROM sales) y, sales",
     "SELECT (SELECT max(note) FROM sales)",
     "SELECT * FROM stores WHERE kind IN (SELECT kind FROM sales WHERE tenant = 1)",
     "SELECT * FROM stores WHERE EXISTS (FROM sales WHERE sales.id = stores.kind)",
@@ -167,6 +181,17 @@ OUTSIDE = "is outside of the snapshot; expected a table of it by its own name"
 CHANGES = "the query changes a table; expected one that reads"
 OLDER = "`sales AT (…)` asks for an older version; a query reads the newest one"
 TWO = "the query is not one SELECT; expected exactly one SELECT; 2 statements"
+
+
+def test_no_reference_by_the_name_of_a_table_is_left_beside_its_own_select() -> None:
+    connection = open_duckdb({})
+    sql = "WITH t AS (SELECT a FROM t) SELECT t.a FROM t JOIN t AS u USING (a)"
+    assert scoped_sql(connection, sql, {"t": "SELECT a FROM t WHERE $x"}) == (
+        "WITH t_with_1 AS (SELECT a FROM (SELECT a FROM t WHERE $x) AS t) SELECT t.a"
+        " FROM (t_with_1 AS t INNER JOIN t_with_1 AS u USING (a))"
+    )
+
+
 REFUSED = [
     ("SUMMARIZE sales", NO_ROWS),
     ("SELECT * FROM (DESCRIBE sales)", NO_ROWS),

@@ -6,8 +6,9 @@ filter, a join or a subquery, can be pushed past what the table's own SELECT let
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from copy import deepcopy
+from itertools import count
 
 import duckdb
 
@@ -15,7 +16,7 @@ from headrace.base.errors import UsageError
 from headrace.base.names import listed
 from headrace.engines.harmless_functions import HARMLESS, HARMLESS_TABLES
 from headrace.engines.tree_texts import as_statement, serialized, spelled
-from headrace.engines.trees import Node, base_tables, canonical, is_query, walk
+from headrace.engines.trees import Node, base_tables, canonical, ctes, is_query, walk
 
 _CATALOGS, _SCHEMAS = frozenset({"", "memory"}), frozenset({"", "main"})
 _QUERIES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
@@ -39,10 +40,11 @@ def scoped_sql(connection: duckdb.DuckDBPyConnection, sql: str, selects: Mapping
         raise UsageError(walls[0])
     inner = {name.lower(): _query(connection, text) for name, text in selects.items()}
     found = [node for node in base_tables(tree) if node["table_name"].lower() in inner]
+    _rename_ctes(tree, inner.keys(), {id(node) for node in found})
     for node in found:
         _replace(node, deepcopy(inner[node["table_name"].lower()]))
     if found:
-        _shorten(tree, {name.lower() for name in selects})
+        _shorten(tree, inner.keys())
     text = spelled(connection, as_statement(tree))
     if text is None or _plain(canonical(_query(connection, text))) != _plain(canonical(tree)):
         raise UsageError(
@@ -140,6 +142,44 @@ def _table_function(node: Node) -> str:
     return str(node["function"].get("function_name", "?")).lower()
 
 
+def _rename_ctes(tree: Node, names: Collection[str], tables: Collection[int]) -> None:
+    """Give each WITH query with the name of a table another one, and what refers to it, too.
+
+    Then no reference by that name is left: one that were taken for a WITH query's by mistake would
+    name nothing, and would not read the table past its policy.
+
+    Args:
+        tree: of the query.
+        names: of the tables, in lower case.
+        tables: the ids of the nodes that are references to tables.
+    """
+    taken = {str(value).lower() for node in walk(tree) for value in _table_names(node)}
+    others = {name: _free(name, taken) for name in names}
+    for node in walk(tree):
+        if is_query(node):
+            for entry in node["cte_map"].get("map", []):
+                entry["key"] = others.get(entry["key"].lower(), entry["key"])
+        if "cte_name" in node:
+            node["cte_name"] = others.get(node["cte_name"].lower(), node["cte_name"])
+        if node.get("type") == "BASE_TABLE" and id(node) not in tables:
+            name = others.get(node["table_name"].lower(), node["table_name"])
+            if name != node["table_name"]:
+                node["alias"] = node["alias"] or node["table_name"]
+                node["table_name"], node["qualified_name"] = name, {"path": [name]}
+
+
+def _table_names(node: Node) -> Iterator[str]:
+    yield from (node[key] for key in ("table_name", "cte_name") if key in node)
+    if is_query(node):
+        yield from (name for name, _ in ctes(node))
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """A name for a WITH query that nothing else in a query has."""
+    numbers = (f"{name}_with_{number}" for number in count(1))
+    return next(each for each in numbers if each not in taken)
+
+
 def _replace(node: Node, select: Node) -> None:
     """Make a BASE_TABLE node a subquery of the same name, columns and sample."""
     own = [each for each in base_tables(select) if each is select["from_table"]]
@@ -159,7 +199,7 @@ def _replace(node: Node, select: Node) -> None:
     node.update(outside)
 
 
-def _shorten(tree: Node, names: set[str]) -> None:
+def _shorten(tree: Node, names: Collection[str]) -> None:
     """Take `main.` and `memory.main.` from columns of the tables: a subquery has no schema."""
     for node in walk(tree):
         parts = node.get("column_names")

@@ -82,17 +82,19 @@ def base_tables(tree: Node) -> list[Node]:
     while waiting:
         node, known = waiting.pop()
         below: list[tuple[Node, frozenset[str]]] = []
+        inside = known
         if is_query(node):
-            if "cte_name" in node:
-                known |= {node["cte_name"].lower()}
             for name, entry in ctes(node):
                 below.append((entry["query_node"], known))
                 known |= {name.lower()}
+            inside = known | {node["cte_name"].lower()} if "cte_name" in node else known
         if node.get("type") == "BASE_TABLE" and not _names_cte(node, known):
             found.append(node)
         for key, value in node.items():
             if value and key != "cte_map":
-                below.extend((child, known) for child in _nodes(value))
+                # What a recursion starts from, its left side, does not know its name yet.
+                reach = inside if key == "right" else known
+                below.extend((child, reach) for child in _nodes(value))
         waiting.extend(reversed(below))
     return found
 
