@@ -60,6 +60,14 @@ class FaultyDisk(Disk):
             super().create(path, data[: len(data) // 2])
         self._step("create", lambda: Disk.create(self, path, data))
 
+    def append(self, path: Path, data: bytes) -> None:
+        if self.torn and len(self.done) + 1 == self.fail_at:
+            super().append(path, data[: len(data) // 2])
+        self._step("append", lambda: Disk.append(self, path, data))
+
+    def shorten(self, path: Path, size_bytes: int) -> None:
+        self._step("shorten", lambda: Disk.shorten(self, path, size_bytes))
+
     def sync(self, path: Path) -> None:
         self._step("sync", lambda: self._sync(path))
 

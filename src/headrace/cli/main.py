@@ -41,6 +41,7 @@ COMMANDS = {
     "keys": "List, create and revoke API keys.",
     "access": "Try out who may see what.",
     "sources": "Infer the contract of raw files.",
+    "audit": "Show, verify or export who did what.",
     "doctor": "Check the installation and the store.",
     "gc": "Delete stored data that nothing needs.",
     "completion": "Print the completion script of a shell.",

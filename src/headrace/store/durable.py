@@ -33,6 +33,18 @@ class Disk:
             while view:
                 view = view[file.write(view) :]
 
+    def append(self, path: Path, data: bytes) -> None:
+        """Add to a file for its owner alone, or begin it; its bytes are not on disk yet."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        with os.fdopen(os.open(path, flags, SECRET_MODE), "ab", buffering=0) as file:
+            view = memoryview(data)
+            while view:
+                view = view[file.write(view) :]
+
+    def shorten(self, path: Path, size_bytes: int) -> None:
+        """Shorten a file."""
+        os.truncate(path, size_bytes)
+
     def sync(self, path: Path) -> None:
         """Bring a file's bytes, or a folder's names, to disk."""
         descriptor = os.open(path, os.O_RDONLY)
@@ -137,6 +149,20 @@ class Writer:
             if not _is_same_file(temporary, path):
                 raise _failure(path, exc) from exc
         return self._finish(temporary, path, ours=True)
+
+    def append(self, path: Path, data: bytes) -> None:
+        """Add to a file for its owner alone, durably; half of it may be there after a crash."""
+        self.folder(path.parent)
+        with reporting(path):
+            self.disk.append(path, data)
+            self.disk.sync(path)
+            self.disk.sync(path.parent)
+
+    def shorten(self, path: Path, size_bytes: int) -> None:
+        """Shorten a file, durably: what a crash has left of an `append`."""
+        with reporting(path):
+            self.disk.shorten(path, size_bytes)
+            self.disk.sync(path)
 
     def remove(self, path: Path) -> None:
         """Remove a file; it may be gone already. The removal is on disk after a `sync`."""
