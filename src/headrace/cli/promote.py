@@ -18,6 +18,7 @@ from headrace.cli.changes import (
 from headrace.cli.opening import Opened, open_project
 from headrace.cli.options import accept_option, json_option, project_option
 from headrace.cli.printing import good, print_json
+from headrace.pipeline.plan.auditing import Published, on_record
 from headrace.pipeline.plan.contracts import contract_changes
 from headrace.pipeline.plan.promotion import emptied_tables, stale_reasons
 from headrace.pipeline.plan.reviewing import require_accepted, with_calls
@@ -66,7 +67,9 @@ def command(
     changes = contract_changes(before.manifest, after.manifest, today=today)
     api = with_calls(changes, opened.store, target)
     require_accepted(api, accepted)
-    ref = opened.store.promote(promoted, target, parent=head.number if head else None)
+    with on_record(opened.store) as record:
+        ref = opened.store.promote(promoted, target, parent=head.number if head else None)
+        record(Published("promoted", ref, before, after, api))
     if as_json:
         refs = {"before": asdict(head) if head else None, "promoted": asdict(promoted)}
         print_json({**refs, "published": asdict(ref), **changes_json(tables, api)})

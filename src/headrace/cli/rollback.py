@@ -10,6 +10,7 @@ import click
 from headrace.cli.opening import open_project
 from headrace.cli.options import environment_option, json_option, project_option
 from headrace.cli.printing import age, good, print_json
+from headrace.pipeline.plan.auditing import Published, on_record
 from headrace.store.snapshots import Ref
 
 
@@ -31,7 +32,10 @@ def command(to: int | None, environment: str | None, folder: Path, as_json: bool
     opened = open_project(folder)
     name = opened.environment(environment)
     before = opened.head(name)
-    ref = opened.store.rollback(name, to=to)
+    shown = opened.store.snapshot(before)
+    with on_record(opened.store) as record:
+        ref = opened.store.rollback(name, to=to)
+        record(Published("rolled_back", ref, shown, opened.store.snapshot(ref)))
     if as_json:
         print_json({"before": asdict(before), "published": asdict(ref)})
         return

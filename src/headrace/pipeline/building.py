@@ -15,6 +15,7 @@ from headrace.base.errors import StoreError
 from headrace.engines.duckdb import DuckDBEngine
 from headrace.observe.events import Observer, RunFinished, RunStarted, StepFinished, ignore
 from headrace.pipeline.plan.addresses import check_address, compared_version
+from headrace.pipeline.plan.auditing import Published, on_record
 from headrace.pipeline.plan.plans import Plan
 from headrace.pipeline.plan.reviewing import require_accepted
 from headrace.pipeline.plan.versions import volume_results
@@ -212,9 +213,11 @@ class _Build:
         try:
             for text in plan.modules.values():
                 store.put_object(text)
-            ref = store.publish(
-                plan.environment, snapshot, parent=parent, reason=reason, run=self.run
-            )
+            with on_record(store) as record:
+                ref = store.publish(
+                    plan.environment, snapshot, parent=parent, reason=reason, run=self.run
+                )
+                record(Published("published", ref, plan.before, snapshot, plan.changes))
         except StoreError as exc:
             return plan.parent, (str(exc),)
         return ref, ()

@@ -87,6 +87,16 @@ class Audit:
         """Close the database."""
         self._database.close()
 
+    def require_usable(self) -> None:
+        """Make sure that entries can be appended, before what they would be about is done.
+
+        Raises:
+            StoreError: they cannot: the log is broken, see `verify`.
+        """
+        with self._alone():
+            if why := self._why_unusable():
+                raise self._unusable(why)
+
     def append(self, *events: AuditEvent) -> None:
         """Put events on record, in this order, all of them or none; they are on disk afterwards.
 
