@@ -70,9 +70,11 @@ def test_an_open_address_must_be_meant(shop: Shop) -> None:
     result = shop.call("serve", "--host", "0.0.0.0")
     assert result.exit_code == 2
     assert result.stderr == (
-        "error: 0.0.0.0: other machines could reach it, and nothing asks who they are; expected"
-        " 127.0.0.1, ::1 or localhost; add --allow-unauthenticated if everybody there may read"
-        " everything\n"
+        "error: 0.0.0.0: other machines could reach it, and nobody can prove who they are: there"
+        " is no account with a password or a key, and no issuer; expected 127.0.0.1, ::1 or"
+        " localhost; add an account with `headrace users add` and a key for it with `headrace"
+        " keys create`, or an issuer under [auth.issuers], or let everybody there read what is"
+        " public with `headrace serve --allow-unauthenticated`\n"
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from headrace.auth.configured import is_configured
 from headrace.base.errors import NotFound
 from headrace.cli.opening import Opened, Published, open_project
 from headrace.cli.options import environment_option, host_option, port_option, project_option
@@ -32,7 +33,7 @@ _PATIENCE_SECONDS = 3.0
 @click.option(
     "--allow-unauthenticated",
     is_flag=True,
-    help="Listen where other machines can connect, although nothing asks who they are.",
+    help="Listen where other machines can connect, although nobody can prove who they are.",
 )
 @click.option(
     "--no-count", is_flag=True, help="Leave the calls out of the operations record: a load test."
@@ -60,6 +61,7 @@ def command(
     listening = Listening(
         host=opened.settings.host if host is None else host,
         port=opened.settings.port if port is None else port,
+        authenticated=is_configured(opened.settings.auth, opened.store.accounts_path),
         allow_unauthenticated=allow_unauthenticated,
     )
     supervision = Supervision(

@@ -33,14 +33,19 @@ def test_other_machines_are_kept_out_unless_it_is_meant(host: str) -> None:
     with pytest.raises(UsageError) as caught:
         listen(Listening(host=host, port=0))
     assert str(caught.value) == (
-        f"{host}: other machines could reach it, and nothing asks who they are; "
-        "expected 127.0.0.1, ::1 or localhost; "
-        "add --allow-unauthenticated if everybody there may read everything"
+        f"{host}: other machines could reach it, and nobody can prove who they are: there is no"
+        " account with a password or a key, and no issuer; expected 127.0.0.1, ::1 or"
+        " localhost; add an account with `headrace users add` and a key for it with `headrace"
+        " keys create`, or an issuer under [auth.issuers], or let everybody there read what is"
+        " public with `headrace serve --allow-unauthenticated`"
     )
 
 
-def test_other_machines_are_let_in_when_it_is_meant() -> None:
-    with listen(Listening(host="0.0.0.0", port=0, allow_unauthenticated=True)) as listener:
+@pytest.mark.parametrize("leave", [{"allow_unauthenticated": True}, {"authenticated": True}])
+def test_other_machines_are_let_in_when_it_is_meant_or_somebody_can_prove_who_they_are(
+    leave: dict[str, bool],
+) -> None:
+    with listen(Listening("0.0.0.0", 0, **leave)) as listener:
         assert listener.getsockname()[0] == "0.0.0.0"
 
 

@@ -32,7 +32,8 @@ class Listening:
     Attributes:
         host: an address or a name.
         port: 0 is any free one.
-        allow_unauthenticated: serve to other machines although anybody there may ask.
+        authenticated: whether anybody can prove who they are, see `auth.configured`.
+        allow_unauthenticated: serve to other machines although nobody can.
         lame_duck_seconds: how long new connections are still taken after a SIGTERM.
         linger_seconds: how long those that were taken last have to send their request.
         grace_seconds: how long answers under way may still take then.
@@ -40,6 +41,7 @@ class Listening:
 
     host: str = "127.0.0.1"
     port: int = 8000
+    authenticated: bool = False
     allow_unauthenticated: bool = False
     lame_duck_seconds: float = 2.0
     linger_seconds: float = 0.5
@@ -55,9 +57,10 @@ def listen(listening: Listening) -> socket.socket:
     """A listening socket.
 
     Raises:
-        UsageError: the address is taken, unknown, or open to others without leave.
+        UsageError: the address is taken, unknown, or open to others, and nobody there could prove
+            who they are.
     """
-    if not listening.allow_unauthenticated:
+    if not (listening.authenticated or listening.allow_unauthenticated):
         _require_loopback(listening.host)
     if not 0 <= listening.port <= _LARGEST_PORT:
         raise _cannot_listen(listening, "there is no such port")
@@ -108,7 +111,9 @@ def _require_loopback(host: str) -> None:
         is_loopback = False
     if not is_loopback:
         raise UsageError(
-            f"{host}: other machines could reach it, and nothing asks who they are; "
-            "expected 127.0.0.1, ::1 or localhost; "
-            "add --allow-unauthenticated if everybody there may read everything"
+            f"{host}: other machines could reach it, and nobody can prove who they are: there is no"
+            " account with a password or a key, and no issuer; expected 127.0.0.1, ::1 or"
+            " localhost; add an account with `headrace users add` and a key for it with `headrace"
+            " keys create`, or an issuer under [auth.issuers], or let everybody there read what is"
+            " public with `headrace serve --allow-unauthenticated`"
         )
