@@ -102,13 +102,13 @@ def test_100_000_refusals_take_no_time(tmp_path: Path, clock: SetClock) -> None:
 def test_what_there_is_no_room_for_is_counted(tmp_path: Path, clock: SetClock) -> None:
     trail = trail_of(tmp_path, clock, TrailLimits(waiting=3))
     for number in range(10):
-        trail.note("exported", ANNA, f"/{number}")
+        trail.note("sign_in", ANNA, f"/{number}")
     trail.close()
     found = [(each["action"], each["target"], each["detail"]) for each in on_record(tmp_path)]
     assert found == [
-        ("exported", "/0", {}),
-        ("exported", "/1", {}),
-        ("exported", "/2", {}),
+        ("sign_in", "/0", {}),
+        ("sign_in", "/1", {}),
+        ("sign_in", "/2", {}),
         ("dropped", "", {"count": 7}),
     ]
 
@@ -120,7 +120,7 @@ def test_what_cannot_be_written_is_kept_and_said_once(
     trail = trail_of(tmp_path, clock, TrailLimits(waiting=3))
     with caplog.at_level(logging.ERROR):
         for number in range(4):
-            trail.note("exported", ANNA, f"/{number}")
+            trail.note("sign_in", ANNA, f"/{number}")
             trail.flush()
     [record] = caplog.records
     assert record.getMessage().startswith("the audit log cannot be written now: ")
@@ -128,9 +128,9 @@ def test_what_cannot_be_written_is_kept_and_said_once(
     trail.close()
     found = [(each["action"], each["target"], each["detail"]) for each in on_record(tmp_path)]
     assert found == [
-        ("exported", "/0", {}),
-        ("exported", "/1", {}),
-        ("exported", "/2", {}),
+        ("sign_in", "/0", {}),
+        ("sign_in", "/1", {}),
+        ("sign_in", "/2", {}),
         ("dropped", "", {"count": 1}),
     ]
 

@@ -12,6 +12,7 @@ from headrace.base.access import ADMINS, ANONYMOUS, AUTHENTICATED, PUBLIC, Princ
 from headrace.serve.answering.answers import Answer
 from headrace.serve.answering.problems import Refused
 from headrace.serve.faces import FaceRequest, FaceRoute, Faces, face_request
+from headrace.serve.proxies import client_of
 
 ANNA = Principal("user:anna")
 ADMIN = Principal("user:root", frozenset({"admin"}))
@@ -50,7 +51,7 @@ def asked(method: str, path: str, principal: Principal) -> Answer:
         "scheme": "http",
         "client": None,
     }
-    request = face_request(scope, nothing, principal)
+    request = face_request(scope, nothing, principal, client_of(scope, ()))
     try:
         return asyncio.run(Faces([Keys()]).answer(request))
     except Refused as refused:

@@ -1,8 +1,8 @@
 """The audit log of a service: takes events from any thread at once, writes them in batches.
 
-Whoever notes an event never waits: a thread writes. Equal refusals within a minute are one entry
-with a count, and of many different ones only so many are told apart, so that a flood of them costs
-neither time nor room.
+Whoever notes an event never waits: a thread writes. Equal refusals and exports within a minute are
+one entry with a count, and of many different ones only so many are told apart, so that a flood of
+them costs neither time nor room.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeAlias
 
 from headrace.base.access import ANONYMOUS, Principal
 from headrace.base.clock import Clock, SystemClock, format_time
@@ -24,7 +25,7 @@ from headrace.store.audit_entries import ACTIONS, Action, AuditEvent, Detail
 _LOG = logging.getLogger("headrace.audit")
 
 _SYSTEM_CLOCK = SystemClock()
-_MERGED: frozenset[Action] = frozenset(("denied", "limited"))
+_MERGED: frozenset[Action] = frozenset(("denied", "limited", "exported"))
 _ACTIONS: dict[str, Action] = {each: each for each in ACTIONS}
 _OTHERS = "(others)"
 
@@ -35,9 +36,9 @@ class TrailLimits:
 
     Attributes:
         waiting: events that may wait to be written; more are counted and dropped.
-        told_apart: different refusals that are told apart at a time; those of everybody else are
-            one more entry.
-        merge_seconds: within which equal refusals are one entry.
+        told_apart: different events of one kind that are told apart within that time; all others
+            are one more entry.
+        merge_seconds: within which equal refusals and exports are one entry.
         write_seconds: how often the thread writes.
     """
 
@@ -50,11 +51,20 @@ class TrailLimits:
 _DEFAULT_LIMITS = TrailLimits()
 
 
+# Actor, target and address: what equal events have in common.
+_Same: TypeAlias = tuple[str, str, str]
+
+
 @dataclass(slots=True)
 class _Merged:
     event: AuditEvent
     began_at: datetime
     count: int = 1
+
+    def counted(self) -> AuditEvent:
+        """The event with how often it happened."""
+        detail = {**self.event.detail, "count": self.count}
+        return replace(self.event, detail=detail, at=format_time(self.began_at))
 
 
 @dataclass(slots=True, eq=False)
@@ -65,7 +75,7 @@ class AuditTrail:
     clock: Clock = _SYSTEM_CLOCK
     limits: TrailLimits = _DEFAULT_LIMITS
     _waiting: list[AuditEvent] = field(default_factory=list, repr=False)
-    _merged: dict[tuple[str, str, str, str], _Merged] = field(default_factory=dict, repr=False)
+    _merged: dict[Action, dict[_Same, _Merged]] = field(default_factory=dict, repr=False)
     _dropped: int = 0
     _failing: bool = False
     _adding: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -162,28 +172,24 @@ class AuditTrail:
             self._waiting.append(replace(event, at=format_time(at)))
 
     def _merge(self, event: AuditEvent, at: datetime) -> None:
-        key = (event.action, event.actor, event.target, event.address)
-        known = self._merged.get(key)
-        if known is None and len(self._merged) >= self.limits.told_apart:
-            event = AuditEvent(event.action, "", target=_OTHERS)
-            key = (event.action, "", _OTHERS, "")
-            known = self._merged.get(key)
-        if known is None:
-            self._merged[key] = _Merged(event, at)
+        key = (event.actor, event.target, event.address)
+        known = self._merged.setdefault(event.action, {})
+        if key not in known and len(known) >= self.limits.told_apart:
+            event, key = AuditEvent(event.action, "", target=_OTHERS), ("", _OTHERS, "")
+        if key in known:
+            known[key].count += 1
         else:
-            known.count += 1
+            known[key] = _Merged(event, at)
 
     def _taken(self, *, everything: bool) -> tuple[list[AuditEvent], int]:
         """What is to be written now, and how many events had no room; they are forgotten here."""
         now = self.clock.now()
         over = timedelta(seconds=self.limits.merge_seconds)
-        for key, merged in list(self._merged.items()):
-            if everything or now - merged.began_at >= over:
-                del self._merged[key]
-                counted = {**merged.event.detail, "count": merged.count}
-                self._waiting.append(
-                    replace(merged.event, detail=counted, at=format_time(merged.began_at))
-                )
+        for known in self._merged.values():
+            for key, merged in list(known.items()):
+                if everything or now - merged.began_at >= over:
+                    del known[key]
+                    self._waiting.append(merged.counted())
         events, dropped = self._waiting, self._dropped
         self._waiting, self._dropped = [], 0
         if dropped:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from headrace.auth.accounts import Accounts
+from headrace.auth.audit_trail import AuditTrail
 from headrace.auth.following import FollowedDirectory
 from headrace.auth.key_proofs import KeyProofs
 from headrace.auth.token_proofs import TokenProofs
@@ -54,6 +55,7 @@ from headrace.serve.fitting import require_fit
 from headrace.serve.gate import OPEN_GATE, Gate, require
 from headrace.serve.kit import Kit
 from headrace.serve.messages import LimitedBody, Sender, read_body, request_id
+from headrace.serve.proxies import CLIENT_KEY, client_of, trusted_proxies
 from headrace.serve.questions import (
     ALLOWED,
     READS,
@@ -69,11 +71,15 @@ from headrace.serve.quick_way import Hot, QuickWay
 from headrace.serve.refreshing import Refresher
 from headrace.serve.settings import DEFAULT_SETTINGS, ServeSettings
 from headrace.serve.streams import ENDLESS, STREAM_ENDING, Streams, stream_head
+from headrace.store.audit_entries import Action, Detail
 from headrace.store.store import Store
 
 _LOG = logging.getLogger("headrace.serve")
 
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+_NO_DETAIL: Mapping[str, Detail] = {}
+# For a year: whoever has come by https does not come by anything else.
+_ONLY_HTTPS = (b"strict-transport-security", b"max-age=31536000")
 _JSON = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
 
@@ -97,7 +103,8 @@ def create_app(
     directory = FollowedDirectory(accounts)
     tokens = TokenProofs(TokenVerifier(settings.auth.issuers, clock=store.clock))
     gate = Gate([KeyProofs(accounts, directory, environment), tokens])
-    service = Service(kit, Watcher(kit, store, environment), gate)
+    trail = AuditTrail(store.root, store.clock)
+    service = Service(kit, Watcher(kit, store, environment), gate, trail=trail)
     service.also_close(accounts.close)
     return service
 
@@ -111,10 +118,13 @@ class Service:
         watcher: Watcher | Pinned,
         gate: Gate = OPEN_GATE,
         faces: Sequence[Face] = (),
+        trail: AuditTrail | None = None,
     ) -> None:
         """Use `create_app`; over a `Pinned` one, it serves what is in memory."""
         self.settings = kit.settings
         self._gate = gate
+        self._trail = trail
+        self._proxies = trusted_proxies(kit.settings.auth.trusted_proxies)
         self._faces = Faces(faces)
         self._refresher = Refresher(
             [gate.refresh, self._faces.refresh], kit.settings.refresh_seconds
@@ -177,6 +187,8 @@ class Service:
         self._workers.close()
         self._readers.close()
         self._counts.close()
+        if self._trail is not None:
+            self._trail.close()
         for close in self._also:
             close()
 
@@ -191,6 +203,8 @@ class Service:
                 self._watcher.start()
                 self._counts.start()
                 self._refresher.start()
+                if self._trail is not None:
+                    self._trail.start()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await asyncio.to_thread(self.close)
@@ -211,11 +225,8 @@ class Service:
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The outermost edge of a request: whatever is raised becomes an answer without insides."""
-        sender = Sender(send)
-        if self.draining:
-            sender.headers.append((b"connection", b"close"))
-        sender.headers.extend(self._cross_origin.headers(scope))
-        sender.request_id = request_id(scope)
+        scope = {**scope, CLIENT_KEY: client_of(scope, self._proxies)}
+        sender = self._sender(scope, send)
         try:
             require_fit(scope, self.settings)
             if preflight := self._cross_origin.preflight(scope):
@@ -223,6 +234,7 @@ class Service:
             else:
                 await self._respond(scope, receive, sender)
         except Refused as refused:
+            self._note_denial(refused, scope, sender)
             await send_answer(refused.answer, scope["method"], sender)
         except ClientGone:
             return
@@ -233,15 +245,56 @@ class Service:
             elif not sender.finished:
                 # Half an answer must not look like a whole one: the server cuts the connection.
                 raise
+        finally:
+            self._note_export(scope, sender)
+
+    def _sender(self, scope: Scope, send: Send) -> Sender:
+        """What sends the answer to a request, with the headers that every answer to it has."""
+        sender = Sender(send)
+        if self.draining:
+            sender.headers.append((b"connection", b"close"))
+        if scope[CLIENT_KEY].secure:
+            sender.headers.append(_ONLY_HTTPS)
+        sender.headers.extend(self._cross_origin.headers(scope))
+        sender.request_id = request_id(scope)
+        return sender
+
+    def _note_denial(self, refused: Refused, scope: Scope, sender: Sender) -> None:
+        if refused.denied:
+            self._note("denied", scope, sender, {"status": refused.answer.status})
+
+    def _note_export(self, scope: Scope, sender: Sender) -> None:
+        if sender.is_export:
+            self._note("exported", scope, sender)
+
+    def _note(
+        self,
+        action: Action,
+        scope: Scope,
+        sender: Sender,
+        detail: Mapping[str, Detail] = _NO_DETAIL,
+    ) -> None:
+        """Put on record what a request has led to."""
+        if self._trail is not None:
+            self._trail.note(
+                action,
+                sender.principal,
+                scope["path"],
+                address=scope[CLIENT_KEY].address,
+                request=sender.request_id,
+                detail=detail,
+            )
 
     async def _respond(self, scope: Scope, receive: Receive, sender: Sender) -> None:
         if system := self._system.get(scope["path"]):
             await send_answer(_read_only(scope, system), scope["method"], sender)
             return
         # Before anything looks at what is asked for: headers alone say who asks.
-        scope = {**scope, PRINCIPAL_KEY: await self._gate.principal(scope["headers"])}
+        sender.principal = await self._gate.principal(scope["headers"])
+        scope = {**scope, PRINCIPAL_KEY: sender.principal}
         if self._faces.has(scope["path"]):
-            answer = await self._faces.answer(face_request(scope, receive, principal_of(scope)))
+            request = face_request(scope, receive, sender.principal, scope[CLIENT_KEY])
+            answer = await self._faces.answer(request)
             await send_answer(answer, scope["method"], sender)
             return
         edition = self._acquired()

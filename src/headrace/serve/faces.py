@@ -18,6 +18,7 @@ from headrace.serve.answering.problems import Refused, not_allowed
 from headrace.serve.asking.routes import Routes, path_segments
 from headrace.serve.gate import refusal
 from headrace.serve.messages import read_body
+from headrace.serve.proxies import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +139,11 @@ class Faces:
         raise Refused(not_allowed(allowed))
 
 
-def face_request(scope: Scope, receive: Receive, principal: Principal) -> FaceRequest:
+def face_request(
+    scope: Scope, receive: Receive, principal: Principal, client: Client
+) -> FaceRequest:
     """A request of somebody to a face."""
-    client = scope.get("client")
-    address = client[0] if client else ""
-    return FaceRequest(scope, receive, principal, {}, scope["scheme"] == "https", address)
+    return FaceRequest(scope, receive, principal, {}, client.secure, client.address)
 
 
 def _by_path(face: Face) -> dict[str, dict[str, FaceRoute]]:

@@ -166,7 +166,8 @@ def has_session(value: bytes) -> bool:
 def unauthenticated(reason: str) -> Refused:
     """A refusal of a credential, to be raised; the reason is for the log alone."""
     _LOG.debug("a credential proves nothing: %s", reason)
-    return Refused(_unauthenticated("The credential is not valid.", error="invalid_token"))
+    answer = _unauthenticated("The credential is not valid.", error="invalid_token")
+    return Refused(answer, denied=True)
 
 
 def require(access: Access, principal: Principal) -> None:
@@ -185,8 +186,8 @@ def refusal(principal: Principal) -> Refused:
     401 to somebody unknown; 404 to somebody who is known, and may not.
     """
     if principal.is_anonymous:
-        return Refused(_unauthenticated("A credential is needed here."))
-    return Refused(not_found())
+        return Refused(_unauthenticated("A credential is needed here."), denied=True)
+    return Refused(not_found(), denied=True)
 
 
 def _unauthenticated(detail: str, error: str = "") -> Answer:

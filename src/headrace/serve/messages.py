@@ -11,7 +11,8 @@ from http import HTTPStatus
 
 from starlette.types import Message, Receive, Scope, Send
 
-from headrace.serve.answering.answers import Headers, request_header
+from headrace.base.access import ANONYMOUS, Principal
+from headrace.serve.answering.answers import Headers, names_file, request_header
 from headrace.serve.answering.problems import Refused, new_instance, problem
 from headrace.serve.columnar.workers import ClientGone
 
@@ -19,13 +20,18 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._~+/=:-]{1,128}")
 
 
 class Sender:
-    """An ASGI send that adds headers, and remembers how far the answer has come."""
+    """An ASGI send that adds headers, and remembers how far the answer has come.
+
+    `principal` is who asks, once that is known; `is_export` says that the answer is a file.
+    """
 
     def __init__(self, send: Send) -> None:
         self.started = False
         self.finished = False
         self.headers: Headers = []
         self.request_id = ""
+        self.principal: Principal = ANONYMOUS
+        self.is_export = False
         self.bodiless = False
         self._send = send
 
@@ -44,6 +50,7 @@ class Sender:
         if message["type"] == "http.response.start":
             self.started = True
             headers = self._merged(message.get("headers", ()))
+            self.is_export = message["status"] == HTTPStatus.OK and names_file(headers)
             if self.request_id and message["status"] >= HTTPStatus.BAD_REQUEST:
                 headers = [pair for pair in headers if pair[0] != b"x-request-id"]
                 headers.append((b"x-request-id", self.request_id.encode()))

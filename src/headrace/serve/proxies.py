@@ -24,6 +24,9 @@ from starlette.types import Scope
 from headrace.base.errors import UsageError
 from headrace.serve.answering.answers import Headers
 
+CLIENT_KEY = "headrace.client"
+"""Where a scope has its `Client`."""
+
 _Address: TypeAlias = "IPv4Address | IPv6Address"
 Trusted: TypeAlias = "tuple[IPv4Network | IPv6Network, ...]"
 

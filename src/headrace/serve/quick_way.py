@@ -131,7 +131,8 @@ class QuickWay:
             return None
         finally:
             self._editions.release(edition)
-        if ready is None:
+        if ready is None or ready.head.is_file:
+            # Who has taken a file, and from where, is put on record: the slow path knows.
             return None
         target.served.calls.total += 1
         return self._coded(ready, target, wanted.accept_encoding)

@@ -23,13 +23,19 @@ def encoded(headers: Mapping[str, str]) -> Headers:
     ]
 
 
+def names_file(headers: Headers) -> bool:
+    """Whether the body of an answer with these headers is to be kept as a file."""
+    return any(name == b"content-disposition" for name, _ in headers)
+
+
 class Head:
     """Headers that many answers share, as ASGI wants them and as they go over the wire."""
 
-    __slots__ = ("lines", "pairs")
+    __slots__ = ("is_file", "lines", "pairs")
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         self.pairs: Headers = encoded(headers)
+        self.is_file = names_file(self.pairs)
         self.lines = b"".join(b"%s: %s\r\n" % pair for pair in self.pairs)
 
     def replacing(self, name: bytes, value: bytes) -> Head:

@@ -28,10 +28,11 @@ class ParameterError:
 
 
 class Refused(Exception):
-    """A request that ends here, with `answer`."""
+    """A request that ends here, with `answer`; `denied` says that whoever asks may not."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, *, denied: bool = False) -> None:
         self.answer = answer
+        self.denied = denied
         super().__init__(answer.status)
 
 
