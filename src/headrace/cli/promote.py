@@ -18,11 +18,11 @@ from headrace.cli.changes import (
 from headrace.cli.opening import Opened, open_project
 from headrace.cli.options import accept_option, json_option, project_option
 from headrace.cli.printing import good, print_json
-from headrace.pipeline.plan.auditing import Published, on_record
 from headrace.pipeline.plan.contracts import contract_changes
 from headrace.pipeline.plan.promotion import emptied_tables, stale_reasons
 from headrace.pipeline.plan.reviewing import require_accepted, with_calls
 from headrace.pipeline.workspace import open_workspace, plan_workspace
+from headrace.store.audit_publishing import Published, on_record
 from headrace.store.snapshots import Manifest, Ref, Snapshot
 
 _NOTHING = Snapshot(tables={}, manifest=Manifest(project=""))

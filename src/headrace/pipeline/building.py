@@ -15,7 +15,6 @@ from headrace.base.errors import StoreError
 from headrace.engines.duckdb import DuckDBEngine
 from headrace.observe.events import Observer, RunFinished, RunStarted, StepFinished, ignore
 from headrace.pipeline.plan.addresses import check_address, compared_version
-from headrace.pipeline.plan.auditing import Published, on_record
 from headrace.pipeline.plan.plans import Plan
 from headrace.pipeline.plan.reviewing import require_accepted
 from headrace.pipeline.plan.versions import volume_results
@@ -25,6 +24,7 @@ from headrace.pipeline.run.outcomes import Built, CheckOutcome
 from headrace.pipeline.run.pace import Pace
 from headrace.pipeline.run.running import run_plan
 from headrace.pipeline.workspace import Workspace, plan_workspace
+from headrace.store.audit_publishing import Published, on_record
 from headrace.store.records import CheckRecord, Records, RunRecord, StepRecord
 from headrace.store.snapshots import CheckResult, Ref, Snapshot
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from tests.serve.conftest import Serve
@@ -42,7 +43,17 @@ def test_a_browser_gets_a_page_without_anything_foreign(shop: Shop, serve: Serve
     shop.publish_sales()
     response = serve().get("/", BROWSER)
     assert response.headers["content-type"] == "text/html; charset=utf-8"
-    assert response.headers["content-security-policy"].startswith("default-src 'none'; style-src")
+    policy = response.headers["content-security-policy"].split("; ")
+    *confined, styles = policy
+    assert confined == [
+        "default-src 'none'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ]
+    assert re.fullmatch(r"style-src 'sha256-[A-Za-z0-9+/]{43}='", styles)
+    assert response.headers["cross-origin-opener-policy"] == "same-origin"
+    assert response.headers["referrer-policy"] == "no-referrer"
     assert '<a href="/sales">/sales</a>' in response.text
     assert "<script" not in response.text
     assert "http://" not in response.text.replace("http://test", "")

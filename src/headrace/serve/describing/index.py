@@ -5,14 +5,13 @@ The HTML needs nothing from anywhere, and no script: it works under `default-src
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from html import escape
 from typing import get_args
 
 import msgspec
 
 from headrace.serve.answering.answers import Answer
+from headrace.serve.answering.pages import page_headers
 from headrace.serve.asking.parameters import paging_parameters
 from headrace.serve.formats.forms import Ending, MediaRanges
 from headrace.store.snapshots import EndpointContract, Manifest, Parameter, Ref
@@ -25,11 +24,7 @@ _STYLE = (
     "th{font-weight:normal;opacity:.6}code{font-family:ui-monospace,monospace}"
     "small{opacity:.6}:root{color-scheme:light dark}"
 )
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+_PAGE_HEADERS = page_headers(styles=[_STYLE])
 
 
 class Index:
@@ -44,12 +39,7 @@ class Index:
         ranges = MediaRanges.parse(accept)
         common = {"Vary": "Accept, Authorization, Cookie", "Cache-Control": caching}
         if ranges.quality("text/html") > ranges.quality("application/json"):
-            html = {
-                "Content-Type": "text/html; charset=utf-8",
-                "Content-Security-Policy": _POLICY,
-                "Referrer-Policy": "no-referrer",
-            }
-            return Answer(200, self._html, {**html, **common})
+            return Answer(200, self._html, {**_PAGE_HEADERS, **common})
         return Answer(200, self._json, {"Content-Type": "application/json", **common})
 
 

@@ -1,4 +1,4 @@
-"""auditing.py: what a publish changes for whom is on record, and none happens unrecorded."""
+"""audit_publishing.py: what a publish changes for whom is on record, or it does not happen."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from headrace.base.access import AUTHENTICATED, NOBODY, PUBLIC, Access
 from headrace.base.changes import ContractChange
 from headrace.base.errors import StoreError
 from headrace.base.tables import Column, Version
-from headrace.pipeline.plan.auditing import (
+from headrace.store.audit import Audit, operator
+from headrace.store.audit_publishing import (
     PolicyChange,
     Published,
     events,
     on_record,
     policy_changes,
 )
-from headrace.store.audit import Audit, operator
 from headrace.store.snapshots import (
     ColumnMask,
     EndpointContract,

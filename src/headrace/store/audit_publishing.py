@@ -41,8 +41,12 @@ class Published:
 
 
 @contextmanager
-def on_record(store: Store) -> Iterator[Callable[[Published], None]]:
+def on_record(store: Store, actor: str = "") -> Iterator[Callable[[Published], None]]:
     """Yields what puts a publish on record, once it has happened; it never raises.
+
+    Args:
+        store: where it is published.
+        actor: who does it; "" is whoever runs this process.
 
     Raises:
         StoreError: the audit log takes no entries: nothing must be published unrecorded.
@@ -52,7 +56,7 @@ def on_record(store: Store) -> Iterator[Callable[[Published], None]]:
 
         def record(published: Published) -> None:
             try:
-                audit.append(*events(published))
+                audit.append(*events(published, actor))
             except StoreError as exc:
                 # It is published, and stays so: the next entry cannot say otherwise.
                 ref = published.ref
