@@ -91,7 +91,7 @@ def test_another_access_publishes_and_builds_nothing(shop: Shop) -> None:
     shop.run()
     shop.write("headrace.toml", 'name = "shop"\n')
     shop.write("endpoints/revenue.sql", "/* access: crm */ SELECT day, revenue FROM daily_revenue")
-    shop.run(accepted=["revenue"])
+    shop.run(accepted=("revenue",))
     shop.write(
         "endpoints/revenue.sql", "/* access: public */ SELECT day, revenue FROM daily_revenue"
     )
