@@ -54,6 +54,7 @@ from headrace.serve.faces import Face, Faces, face_request
 from headrace.serve.fitting import require_fit
 from headrace.serve.gate import OPEN_GATE, Gate, require
 from headrace.serve.kit import Kit
+from headrace.serve.limiting import Limits
 from headrace.serve.messages import LimitedBody, Sender, read_body, request_id
 from headrace.serve.proxies import CLIENT_KEY, client_of, trusted_proxies
 from headrace.serve.questions import (
@@ -104,7 +105,9 @@ def create_app(
     tokens = TokenProofs(TokenVerifier(settings.auth.issuers, clock=store.clock))
     gate = Gate([KeyProofs(accounts, directory, environment), tokens])
     trail = AuditTrail(store.root, store.clock)
-    service = Service(kit, Watcher(kit, store, environment), gate, trail=trail)
+    limits = Limits.of(settings, store.clock, store)
+    watcher = Watcher(kit, store, environment)
+    service = Service(kit, watcher, gate, trail=trail, limits=limits)
     service.also_close(accounts.close)
     return service
 
@@ -119,11 +122,13 @@ class Service:
         gate: Gate = OPEN_GATE,
         faces: Sequence[Face] = (),
         trail: AuditTrail | None = None,
+        limits: Limits | None = None,
     ) -> None:
         """Use `create_app`; over a `Pinned` one, it serves what is in memory."""
         self.settings = kit.settings
         self._gate = gate
         self._trail = trail
+        self._limits = limits
         self._proxies = trusted_proxies(kit.settings.auth.trusted_proxies)
         self._faces = Faces(faces)
         self._refresher = Refresher(
@@ -135,8 +140,8 @@ class Service:
         self._watcher = watcher
         self._counts = kit.counts
         self._cache = kit.cache
-        self._quick_way = QuickWay(watcher, kit.formats, kit.settings, gate)
-        self._questions = Questions(kit)
+        self._quick_way = QuickWay(watcher, kit.formats, kit.settings, gate, limits)
+        self._questions = Questions(kit, limits)
         self._cross_origin = CrossOrigin(kit.settings.cors)
         self.streams = Streams(lambda: watcher.number, kit.settings)
         self._also: list[Callable[[], None]] = []
@@ -203,11 +208,15 @@ class Service:
                 self._watcher.start()
                 self._counts.start()
                 self._refresher.start()
+                if self._limits is not None:
+                    await asyncio.to_thread(self._limits.start)
                 if self._trail is not None:
                     self._trail.start()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await asyncio.to_thread(self.close)
+                if self._limits is not None:
+                    await self._limits.close()
                 if self._cache.second is not None:
                     await self._cache.second.close()
                 await send({"type": "lifespan.shutdown.complete"})
@@ -410,6 +419,7 @@ class Service:
             sender.bodiless = True
         access = edition.code.access(scope)
         require(NOBODY if access is None else access, principal_of(scope))
+        await self._questions.limit(scope, sender)
         pinned = {**scope, SCOPE_KEY: edition.view, INSTANCE_KEY: sender.instance}
         body = LimitedBody(receive, self.settings.max_body_bytes)
         await edition.application(pinned, body, sender)

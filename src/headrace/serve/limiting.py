@@ -24,12 +24,19 @@ from headrace.base.errors import UsageError
 from headrace.serve.answering.answers import Headers
 from headrace.serve.answering.problems import Refused, problem
 from headrace.serve.caching.second_level import redis_url
+from headrace.serve.formats.forms import Form
 from headrace.serve.quotas import DailyQuotas
 from headrace.serve.settings import ServeSettings
 from headrace.store.store import Store
 
 RouteClass: TypeAlias = Literal["data", "export"]
 """What is asked for: "export" is an answer in a file format, "data" everything else."""
+
+
+def route_class(form: Form) -> RouteClass:
+    """What an answer in a format counts as."""
+    return "export" if form.is_file else "data"
+
 
 _DAY_SECONDS = 86_400
 _DIGEST_BYTES = 16

@@ -28,7 +28,9 @@ from headrace.serve.formats.compressing import chosen_coding, coded
 from headrace.serve.formats.forms import Form
 from headrace.serve.gate import refusal, require
 from headrace.serve.kit import Kit
+from headrace.serve.limiting import Limits, RouteClass, route_class
 from headrace.serve.messages import Sender
+from headrace.serve.proxies import CLIENT_KEY
 from headrace.serve.streams import STREAM_ENDING
 
 # What these say depends on who asks.
@@ -40,9 +42,10 @@ ALLOWED = ", ".join(READS)
 class Questions:
     """Asks the endpoints of editions."""
 
-    def __init__(self, kit: Kit) -> None:
-        """For the editions of a service."""
+    def __init__(self, kit: Kit, limits: Limits | None = None) -> None:
+        """For the editions of a service, within limits."""
         self._formats = kit.formats
+        self._limits = limits
         self._cursors = kit.cursors
         self._may_name_snapshots = kit.settings.snapshots
 
@@ -155,22 +158,28 @@ class Questions:
         if scope["method"] not in READS:
             return not_allowed(ALLOWED)
         sender.headers.extend(found.target.notice.headers(found.parameters))
+        form = form or self._negotiated(scope)
+        await self.limit(scope, sender, route_class(form))
         endpoint = found.target.endpoint
-        asked = endpoint.asked(
-            Request(
-                found.parameters,
-                parse_query(scope["query_string"]),
-                form or self._negotiated(scope),
-                raw_path(scope),
-            ),
-            principal,
-        )
+        query = parse_query(scope["query_string"])
+        asked = endpoint.asked(Request(found.parameters, query, form, raw_path(scope)), principal)
         ready = endpoint.ready(asked, request_header(scope, b"if-none-match"))
         answer = ready.answer() if ready else await endpoint.answer(asked, leaving(receive))
         # What was refused was raised: this is a 200 or a 304.
         found.target.calls.total += 1
         coding = chosen_coding(request_header(scope, b"accept-encoding"))
         return coded(answer, coding, is_compressed=asked.request.format.is_compressed)
+
+    async def limit(self, scope: Scope, sender: Sender, kind: RouteClass = "data") -> None:
+        """Count a request of whoever asks, and say in its answer what is left.
+
+        Raises:
+            Refused: 429, it is one too many.
+        """
+        if self._limits is not None and self._limits.applies:
+            address = scope[CLIENT_KEY].address
+            headers = await self._limits.check(principal_of(scope), address, kind)
+            sender.headers.extend(headers)
 
     def _negotiated(self, scope: Scope) -> Form:
         chosen = self._formats.by_accept(request_header(scope, b"accept"))

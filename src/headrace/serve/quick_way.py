@@ -19,6 +19,7 @@ from headrace.serve.editions.edition import Edition, Target
 from headrace.serve.formats.compressing import CodedBodies, chosen_coding, is_worth_it
 from headrace.serve.formats.forms import Form, Formats
 from headrace.serve.gate import OPEN_GATE, Gate, has_session
+from headrace.serve.limiting import Limits, route_class
 from headrace.serve.settings import ServeSettings
 
 # So many different Accept headers, and targets of one snapshot, are remembered at most.
@@ -89,9 +90,15 @@ class QuickWay:
     """Answers without waiting; from one thread."""
 
     def __init__(
-        self, editions: Editions, formats: Formats, settings: ServeSettings, gate: Gate = OPEN_GATE
+        self,
+        editions: Editions,
+        formats: Formats,
+        settings: ServeSettings,
+        gate: Gate = OPEN_GATE,
+        limits: Limits | None = None,
     ) -> None:
-        """Answer from whatever edition is current, those whom the gate knows."""
+        """Answer from whatever edition is current, those whom the gate knows, within limits."""
+        self._limits = limits if limits is not None and limits.applies else None
         self._editions = editions
         self._gate = gate
         self._formats = formats
@@ -136,6 +143,14 @@ class QuickWay:
             return None
         target.served.calls.total += 1
         return self._coded(ready, target, wanted.accept_encoding)
+
+    def _left(self, limits: Limits, principal: Principal, target: Target) -> Headers | None:
+        """Count a request; headers that say what is left, None: the slow path must count it."""
+        # Only the slow path knows the address, by which those are limited whom nobody knows.
+        if principal.is_anonymous or not limits.is_quick:
+            return None
+        found = limits.quick(principal, "", route_class(target.asked.request.format))
+        return None if isinstance(found, Refused) else found or []
 
     def _coded(self, ready: Ready, target: Target, accept_encoding: bytes) -> Hot:
         """An answer in the coding that the client likes best."""
