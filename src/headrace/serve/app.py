@@ -364,6 +364,7 @@ class Service:
 
         async def ask(call: bytes) -> Answer:
             inner = asking(scope, call)
+            self._questions.admit(edition, inner)
             wanted = self._questions.wanted(edition, inner)
             if wanted is not None and not self._questions.is_here(wanted, edition, inner):
                 raise Refused(problem(422, "A batch is of one snapshot, and this call of another."))

@@ -19,7 +19,7 @@ from headrace.serve.editions.edition import Edition, Target
 from headrace.serve.formats.compressing import CodedBodies, chosen_coding, is_worth_it
 from headrace.serve.formats.forms import Form, Formats
 from headrace.serve.gate import OPEN_GATE, Gate, has_session
-from headrace.serve.limiting import Limits, route_class
+from headrace.serve.limiting import Limits
 from headrace.serve.settings import ServeSettings
 
 # So many different Accept headers, and targets of one snapshot, are remembered at most.
@@ -144,12 +144,12 @@ class QuickWay:
         target.served.calls.total += 1
         return self._coded(ready, target, wanted.accept_encoding)
 
-    def _left(self, limits: Limits, principal: Principal, target: Target) -> Headers | None:
+    def _left(self, limits: Limits, principal: Principal) -> Headers | None:
         """Count a request; headers that say what is left, None: the slow path must count it."""
         # Only the slow path knows the address, by which those are limited whom nobody knows.
         if principal.is_anonymous or not limits.is_quick:
             return None
-        found = limits.quick(principal, "", route_class(target.asked.request.format))
+        found = limits.quick(principal, "", "data")
         return None if isinstance(found, Refused) else found or []
 
     def _coded(self, ready: Ready, target: Target, accept_encoding: bytes) -> Hot:
@@ -198,7 +198,8 @@ class QuickWay:
             return None
         found, form = find_route(edition.routes, self._formats, path_segments(path))
         form = form or self._negotiated(accept)
-        if found is None or form is None:
+        # A file is an export, which is put on record.
+        if found is None or form is None or form.is_file:
             return None
         endpoint = found.target.endpoint
         if not endpoint.contract.access.allows(principal):
