@@ -1,0 +1,2 @@
+-- Deletes a session.
+DELETE FROM sessions WHERE digest = :digest

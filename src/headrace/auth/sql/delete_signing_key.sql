@@ -1,0 +1,2 @@
+-- Deletes a key.
+DELETE FROM signing_keys WHERE kid = :kid
