@@ -95,6 +95,9 @@ class OwnTokens:
         Raises:
             RefreshReused: it was good once.
         """
+        if not self.database.rows("refresh_token", {"digest": _digest(token)}):
+            # Whoever guesses must not make others wait for the file.
+            return None
         refresh = _new_refresh()
         with self.database.transaction() as connection:
             row = connection.execute(
@@ -118,10 +121,14 @@ class OwnTokens:
             return None
         return self._grant(account, refresh=refresh)
 
-    def revoke(self, token: str) -> None:
-        """Make a refresh token, and all that came of the same sign-in, good for nothing. Blocks."""
-        for family, *_ in self.database.rows("refresh_token", {"digest": _digest(token)}):
+    def revoke(self, token: str) -> str:
+        """Make a refresh token, and all that came of the same sign-in, good for nothing; the name
+        of the account, "" for a token that is none. Blocks.
+        """
+        for family, name, *_ in self.database.rows("refresh_token", {"digest": _digest(token)}):
             self.database.write("revoke_refresh_family", [{"family": family}])
+            return str(name)
+        return ""
 
     def _keep(
         self,

@@ -12,11 +12,12 @@ from typing import Protocol, TypeAlias
 
 from starlette.types import Receive, Scope
 
-from headrace.base.access import Access, Principal
+from headrace.base.access import ANONYMOUS, Access, Principal
 from headrace.serve.answering.answers import Answer, request_header
 from headrace.serve.answering.problems import Refused, not_allowed
 from headrace.serve.asking.routes import Routes, path_segments
-from headrace.serve.gate import refusal
+from headrace.serve.forgery import SAFE, by_session, own_origin, require_unforged
+from headrace.serve.gate import refusal, require, session_cookie
 from headrace.serve.messages import read_body
 from headrace.serve.proxies import Client
 
@@ -32,6 +33,7 @@ class FaceRequest:
         parameters: of the route's path, by name.
         secure: whether the client has come by https, as far as the trusted proxies say.
         address: of the client, likewise.
+        origin: of our own pages, as browsers send it.
     """
 
     scope: Scope
@@ -40,6 +42,7 @@ class FaceRequest:
     parameters: Mapping[str, str]
     secure: bool
     address: str
+    origin: str = ""
 
     def header(self, name: bytes) -> str:
         """A header, by its name in lower case; "" when there is none."""
@@ -130,6 +133,7 @@ class Faces:
         method = "GET" if request.scope["method"] == "HEAD" else request.scope["method"]
         route = open_to.get(method)
         if route is not None:
+            request = await _unforged(route, request)
             return await route.handler(replace(request, parameters=found.parameters))
         if method in by_method:
             raise refusal(request.principal)
@@ -140,10 +144,30 @@ class Faces:
 
 
 def face_request(
-    scope: Scope, receive: Receive, principal: Principal, client: Client
+    scope: Scope, receive: Receive, principal: Principal, client: Client, public_url: str = ""
 ) -> FaceRequest:
-    """A request of somebody to a face."""
-    return FaceRequest(scope, receive, principal, {}, client.secure, client.address)
+    """A request of somebody to a face; `public_url` is what `[auth]` says."""
+    origin = own_origin(client.host, secure=client.secure, public_url=public_url)
+    return FaceRequest(scope, receive, principal, {}, client.secure, client.address, origin)
+
+
+async def _unforged(route: FaceRoute, request: FaceRequest) -> FaceRequest:
+    """A request of whom a browser's session stands for, if it was the session's page that sent it.
+
+    Raises:
+        Refused: it was not, or a session is nobody here.
+        ClientGone: the client has left.
+    """
+    if not by_session(request.principal):
+        return request
+    if not route.cookie:
+        require(route.access, ANONYMOUS)
+        return replace(request, principal=ANONYMOUS)
+    if route.method in SAFE:
+        return request
+    cookie = session_cookie(request.scope["headers"])
+    receive = await require_unforged(request.scope, request.receive, cookie, request.origin)
+    return replace(request, receive=receive)
 
 
 def _by_path(face: Face) -> dict[str, dict[str, FaceRoute]]:

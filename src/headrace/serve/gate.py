@@ -112,15 +112,22 @@ class Gate:
 
     async def _session(self, cookie: bytes) -> Principal:
         assert self._sessions is not None
-        now = self._clock()
-        try:
-            principal = self._sessions.verify(cookie, now)
-        except BadCredential as exc:
-            # A session that has ended makes nobody of the browser: public pages stay open to it.
-            _LOG.debug("a session proves nothing: %s", exc)
-            return ANONYMOUS
-        self._uses[principal.credential] = now
-        return principal
+        for attempt in (1, 2):
+            now = self._clock()
+            try:
+                principal = self._sessions.verify(cookie, now)
+            except BadCredential as exc:
+                # A session that has ended makes nobody of the browser: public pages stay open.
+                _LOG.debug("a session proves nothing: %s", exc)
+                return ANONYMOUS
+            except KeysMissing as exc:
+                # It may have begun in another process a moment ago.
+                if attempt == 1:
+                    await self._sessions.fetch(exc.issuer)
+            else:
+                self._uses[principal.credential] = now
+                return principal
+        return ANONYMOUS
 
     def _verified(self, authorization: bytes, now: float) -> Principal:
         if len(authorization) > _MOST_BYTES:

@@ -1,4 +1,4 @@
--- Browsers that are signed in, keys that sign access tokens, and refresh tokens.
+-- Browsers that are signed in or about to be, keys that sign access tokens, and refresh tokens.
 CREATE TABLE sessions (
     digest BLOB PRIMARY KEY,
     owner TEXT NOT NULL,
@@ -34,3 +34,8 @@ CREATE TABLE refresh_tokens (
 CREATE INDEX refresh_tokens_of_family ON refresh_tokens (family);
 
 CREATE INDEX refresh_tokens_of_account ON refresh_tokens (account);
+
+CREATE TABLE spent_states (
+    digest BLOB PRIMARY KEY,
+    expires_at REAL NOT NULL
+) WITHOUT ROWID;

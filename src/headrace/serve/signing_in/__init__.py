@@ -1,0 +1,1 @@
+"""Signing in: passwords, refresh tokens and other issuers in; sessions and access tokens out."""
