@@ -157,7 +157,7 @@ class CompiledEndpoint:
             Refused: the query cannot be computed with these parameters.
         """
         if none_match and matches(none_match, asked.tag):
-            return Ready(304, self._unchanged, asked.tag, self._age_seconds(), b"")
+            return Ready(304, self._unchanged, asked.tag, self.age_seconds(), b"")
         if self.keyed is not None and self._is_keyed(asked):
             try:
                 return self._from_keys(self.keyed, asked)
@@ -299,7 +299,7 @@ class CompiledEndpoint:
     def _whole(self, asked: Asked, body: bytes, link: str = "") -> Ready:
         form = asked.request.format
         look = self._plain_look if form is self._plain else self._looks[form]
-        return Ready(200, look.head, asked.tag, self._age_seconds(), body, link)
+        return Ready(200, look.head, asked.tag, self.age_seconds(), body, link)
 
     def _refusal(self, exc: Exception, asked: Asked) -> Answer:
         """What to tell the client of a query that failed; the rest goes to the log."""
@@ -353,7 +353,8 @@ class CompiledEndpoint:
             headers["Content-Disposition"] = f'attachment; filename="{file}"'
         return _Look(Head(headers), f"{_ENCODING} {self._content} {form!r} ".encode())
 
-    def _age_seconds(self) -> int:
+    def age_seconds(self) -> int:
+        """How long ago the newest of its data was loaded; 0 when nobody knows."""
         if self._loaded_at is None:
             return 0
         return max(0, int((self._kit.clock.now() - self._loaded_at).total_seconds()))

@@ -1,0 +1,111 @@
+"""What somebody may call: takes an edition and a principal, gives endpoints and their data's age.
+
+It lists what the OpenAPI document of the same principal lists, and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi.routing import APIRoute
+
+from headrace.base.access import Principal
+from headrace.serve.editions.edition import Edition
+from headrace.store.snapshots import EndpointContract
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that may be called.
+
+    Attributes:
+        methods: "GET", "GET, POST".
+        path: with its parameters in braces.
+        needs: the parameters that have no default.
+        age: how old its data is, "3 h"; "" where nobody knows.
+        deprecated: the day from which others should be used; "" for none.
+    """
+
+    methods: str
+    path: str
+    description: str
+    needs: tuple[str, ...]
+    age: str
+    deprecated: str = ""
+
+    @property
+    def link(self) -> str:
+        """Where a browser can go; "" when it needs more than a click."""
+        return "" if self.needs or self.methods != "GET" else self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What is served to somebody.
+
+    Attributes:
+        snapshot: its number; 0 while nothing is published.
+        published_at: ISO 8601 UTC; "" likewise.
+    """
+
+    project: str
+    environment: str
+    snapshot: int = 0
+    published_at: str = ""
+    lines: tuple[Line, ...] = ()
+
+
+def overview_of(edition: Edition, principal: Principal, environment: str) -> Overview:
+    """What an edition serves to somebody, in the order of its paths."""
+    compiled = [
+        _line(each.contract, each.age_seconds())
+        for each in edition.endpoints.values()
+        if each.contract.access.allows(principal)
+    ]
+    written = [
+        Line(
+            ", ".join(sorted(route.methods or ())),
+            route.path,
+            route.description,
+            tuple(each.name for each in route.dependant.path_params),
+            "",
+        )
+        for route, access in edition.code.routes
+        if isinstance(route, APIRoute) and access.allows(principal)
+    ]
+    manifest = edition.reader.snapshot.manifest
+    return Overview(
+        manifest.project,
+        environment,
+        edition.ref.number,
+        edition.ref.at,
+        tuple(sorted([*compiled, *written], key=lambda line: line.path)),
+    )
+
+
+def _line(contract: EndpointContract, age_seconds: int) -> Line:
+    return Line(
+        "GET",
+        contract.path,
+        contract.description,
+        tuple(each.name for each in contract.parameters if each.required),
+        duration(age_seconds) if contract.sources else "",
+        contract.deprecated,
+    )
+
+
+def duration(seconds: float) -> str:
+    """A time for people, in its largest unit.
+
+    >>> [duration(seconds) for seconds in (3, 61, 7200, 200_000)]
+    ['3 s', '1 min', '2 h', '2 days']
+    """
+    if seconds < _MINUTE:
+        return f"{int(seconds)} s"
+    if seconds < _HOUR:
+        return f"{int(seconds / _MINUTE)} min"
+    if seconds < 2 * _DAY:
+        return f"{int(seconds / _HOUR)} h"
+    return f"{int(seconds / _DAY)} days"
