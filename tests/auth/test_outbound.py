@@ -275,7 +275,7 @@ def test_a_url_that_must_not_be_asked_is_refused_at_once() -> None:
 def test_it_serves_a_client_of_another_library(there: Service) -> None:
     # It warns of a successor of httpx when it is imported.
     with warnings.catch_warnings(record=True):
-        from authlib.integrations.httpx_client import (  # type: ignore[import-untyped]  # noqa: PLC0415
+        from authlib.integrations.httpx_client import (  # noqa: PLC0415
             AsyncOAuth2Client,
         )
     token = {"access_token": "a", "token_type": "Bearer"}

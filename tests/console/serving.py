@@ -9,21 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headrace.auth.accounts import Accounts
-from headrace.auth.following import FollowedDirectory
-from headrace.auth.issuers import IssuerKeys
-from headrace.auth.key_proofs import KeyProofs
-from headrace.auth.session_proofs import SessionProofs
 from headrace.base.auth_settings import AuthSettings
 from headrace.console import Console
-from headrace.serve import ServeSettings, Service
+from headrace.serve import ServeSettings, Service, create_app
 from headrace.serve.editions.watching import Watcher
-from headrace.serve.faces import Face
-from headrace.serve.gate import Gate
-from headrace.serve.kit import Kit
 from headrace.serve.server.listening import listen
 from headrace.serve.server.running import configured
 from headrace.serve.signing_in.face import SigningIn
-from headrace.serve.signing_in.opening import House, open_signing_in
 from headrace.store.store import Store
 from tests.serve.serving import QUICK, Started
 
@@ -41,19 +33,16 @@ class Open:
 @contextmanager
 def console_of(store: Store, auth: AuthSettings, root: Path | None = None) -> Iterator[Open]:
     """Serve an environment `prod` with its console."""
-    settings = ServeSettings(auth=auth, query_processes=False)
-    accounts = Accounts.open(store.accounts_path, clock=store.clock)
-    directory = FollowedDirectory(accounts)
-    keys = {each.name: IssuerKeys(each, clock=store.clock) for each in auth.issuers}
-    house = House(accounts, directory, store.secret(), "shop", "prod", auth, keys, root=root)
-    signing_in = open_signing_in(house)
-    kit = Kit.make(store.clock, settings)
-    watcher = Watcher(kit, store, "prod")
-    gate = Gate([KeyProofs(accounts, directory, "prod")], SessionProofs(signing_in.sessions))
-    faces: list[Face] = [signing_in, Console(signing_in, watcher, "shop")]
-    service = Service(kit, watcher, gate, faces)
-    service.also_close(signing_in.close)
-    service.also_close(accounts.close)
+    settings = ServeSettings(auth=auth, query_processes=False, project="shop", root=root)
+    made: list[SigningIn] = []
+
+    def pages(signing_in: SigningIn, watcher: Watcher) -> Console:
+        made.append(signing_in)
+        return Console(signing_in, watcher, "shop")
+
+    service = create_app(store, "prod", settings, pages)
+    [signing_in] = made
+    accounts = signing_in.accounts
     with listen(QUICK) as listener:
         started = Started(configured(service, QUICK), service, QUICK)
         thread = threading.Thread(target=started.run, kwargs={"sockets": [listener]})

@@ -14,10 +14,13 @@ from headrace.cli.failures import report_error
 from headrace.cli.opening import open_project
 from headrace.cli.options import environment_option, project_option
 from headrace.cli.server_log import log_to_stderr
+from headrace.console import Console
 from headrace.serve import ServeSettings, create_app
+from headrace.serve.editions.watching import Watcher
 from headrace.serve.server.listening import Listening
 from headrace.serve.server.running import Inherited, run
 from headrace.serve.settings import shared
+from headrace.serve.signing_in.face import SigningIn
 
 
 @click.command(name="server-process")
@@ -45,6 +48,7 @@ def command(
             count_calls=not no_count,
             redis=opened.settings.redis,
             project=opened.settings.name,
+            root=opened.root,
             cors=opened.settings.cors,
             snapshots=opened.settings.snapshots,
             streams=opened.settings.streams,
@@ -52,7 +56,11 @@ def command(
             limits=opened.settings.limits,
         )
         name = opened.environment(environment)
-        service = create_app(opened.store, name, shared(settings, processes))
+
+        def pages(signing_in: SigningIn, watcher: Watcher) -> Console:
+            return Console(signing_in, watcher, opened.settings.name)
+
+        service = create_app(opened.store, name, shared(settings, processes), pages)
         from_parent = Inherited.of(inherited)
         run(service, from_parent.listener, Listening(), from_parent)
     except HeadraceError as error:

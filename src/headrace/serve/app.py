@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import msgspec
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from headrace.auth.accounts import Accounts
 from headrace.auth.audit_trail import AuditTrail
-from headrace.auth.following import FollowedDirectory
-from headrace.auth.key_proofs import KeyProofs
-from headrace.auth.token_proofs import TokenProofs
-from headrace.auth.tokens import TokenVerifier
 from headrace.base.access import NOBODY
 from headrace.serve.answering.answers import (
     Answer,
@@ -45,14 +40,16 @@ from headrace.serve.caching.second_level import open_second_level
 from headrace.serve.columnar.workers import ClientGone
 from headrace.serve.counting import AccessCounts
 from headrace.serve.cross_origin import CrossOrigin
+from headrace.serve.doors import OPEN_DOORS, Doors, Pages, open_doors
 from headrace.serve.editions.dependencies import PRINCIPAL_KEY, SCOPE_KEY
 from headrace.serve.editions.edition import Edition, Served
 from headrace.serve.editions.pinned import Pinned
 from headrace.serve.editions.user_routers import INSTANCE_KEY
 from headrace.serve.editions.watching import Watcher
-from headrace.serve.faces import Face, Faces, face_request
+from headrace.serve.faces import Faces, face_request
 from headrace.serve.fitting import require_fit
-from headrace.serve.gate import OPEN_GATE, Gate, require
+from headrace.serve.forgery import SAFE, by_session, own_origin, require_unforged
+from headrace.serve.gate import require, session_cookie
 from headrace.serve.kit import Kit
 from headrace.serve.limiting import Limits
 from headrace.serve.messages import LimitedBody, Sender, read_body, request_id
@@ -85,31 +82,31 @@ _JSON = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
 
 def create_app(
-    store: Store, environment: str, settings: ServeSettings = DEFAULT_SETTINGS
+    store: Store,
+    environment: str,
+    settings: ServeSettings = DEFAULT_SETTINGS,
+    pages: Pages | None = None,
 ) -> Service:
     """The ASGI application that serves an environment of a store.
 
     It follows the environment once the server has sent the lifespan's start; until then, and
-    without a server, `refresh` looks at the head.
+    without a server, `refresh` looks at the head. `pages` are the face that people see.
 
     Raises:
-        UsageError: the settings name a Redis that cannot be found; see `open_second_level`.
+        UsageError: the settings name a Redis that cannot be found, see `open_second_level`, or a
+            secret; see `open_doors`.
+        StoreError: the accounts cannot be used.
     """
     counted = store if settings.count_calls else None
     counts = AccessCounts(counted, environment, settings.count_seconds)
     second = open_second_level(settings.redis, settings.project, environment)
     cursors = Cursors.of(store.secret(), environment)
     kit = Kit.make(store.clock, settings, counts, second, cursors, store.salt(environment))
-    accounts = Accounts.open(store.accounts_path, clock=store.clock)
-    directory = FollowedDirectory(accounts)
-    tokens = TokenProofs(TokenVerifier(settings.auth.issuers, clock=store.clock))
-    gate = Gate([KeyProofs(accounts, directory, environment), tokens])
-    trail = AuditTrail(store.root, store.clock)
     limits = Limits.of(settings, store.clock, store)
     watcher = Watcher(kit, store, environment)
-    service = Service(kit, watcher, gate, trail=trail, limits=limits)
-    service.also_close(accounts.close)
-    return service
+    trail = AuditTrail(store.root, store.clock)
+    doors = open_doors(store, watcher, settings, limits, trail, pages)
+    return Service(kit, watcher, doors, trail, limits)
 
 
 class Service:
@@ -119,18 +116,19 @@ class Service:
         self,
         kit: Kit,
         watcher: Watcher | Pinned,
-        gate: Gate = OPEN_GATE,
-        faces: Sequence[Face] = (),
+        doors: Doors = OPEN_DOORS,
         trail: AuditTrail | None = None,
         limits: Limits | None = None,
     ) -> None:
         """Use `create_app`; over a `Pinned` one, it serves what is in memory."""
+        gate = doors.gate
         self.settings = kit.settings
+        self._doors = doors
         self._gate = gate
         self._trail = trail
         self._limits = limits
         self._proxies = trusted_proxies(kit.settings.auth.trusted_proxies)
-        self._faces = Faces(faces)
+        self._faces = Faces(doors.faces)
         self._refresher = Refresher(
             [gate.refresh, self._faces.refresh], kit.settings.refresh_seconds
         )
@@ -144,7 +142,6 @@ class Service:
         self._questions = Questions(kit, limits)
         self._cross_origin = CrossOrigin(kit.settings.cors)
         self.streams = Streams(lambda: watcher.number, kit.settings)
-        self._also: list[Callable[[], None]] = []
         self._system = {"/livez": self._live, "/readyz": self._ready}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -181,10 +178,6 @@ class Service:
         self.draining = True
         self.streams.drain()
 
-    def also_close(self, close: Callable[[], None]) -> None:
-        """Have something closed, at last, when the service is."""
-        self._also.append(close)
-
     def close(self) -> None:
         """Stop following the environment, record the calls, and give everything back."""
         self._refresher.close()
@@ -194,8 +187,7 @@ class Service:
         self._counts.close()
         if self._trail is not None:
             self._trail.close()
-        for close in self._also:
-            close()
+        self._doors.close()
 
     # The lifespan
 
@@ -301,11 +293,16 @@ class Service:
         # Before anything looks at what is asked for: headers alone say who asks.
         sender.principal = await self._gate.principal(scope["headers"])
         scope = {**scope, PRINCIPAL_KEY: sender.principal}
+        client, public_url = scope[CLIENT_KEY], self.settings.auth.public_url
         if self._faces.has(scope["path"]):
-            request = face_request(scope, receive, sender.principal, scope[CLIENT_KEY])
+            request = face_request(scope, receive, sender.principal, client, public_url)
             answer = await self._faces.answer(request)
             await send_answer(answer, scope["method"], sender)
             return
+        if by_session(sender.principal) and scope["method"] not in SAFE:
+            origin = own_origin(client.host, secure=client.secure, public_url=public_url)
+            cookie = session_cookie(scope["headers"])
+            receive = await require_unforged(scope, receive, cookie, origin)
         edition = self._acquired()
         try:
             self._questions.admit(edition, scope)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 from headrace.base.auth_settings import AuthSettings, LimitSettings
@@ -61,6 +62,8 @@ class ServeSettings:
         redis: where the address of a Redis is that several processes share their answers by; see
             `second_level`.
         project: its name, part of the key of every answer in a Redis.
+        root: the project's folder, where the path of a secret's file begins; None is the current
+            one.
         auth: who is believed to be whom.
         limits: how much anybody may ask.
         processes: how many server processes share what is meant for all of them; see `shared`.
@@ -103,6 +106,7 @@ class ServeSettings:
     keep_alive_seconds: float = 15.0
     batch_calls: int = 100
     batch_bytes: int = 16 * 1024 * 1024
+    root: Path | None = None
     auth: AuthSettings = field(default_factory=AuthSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     processes: int = 1
