@@ -9,6 +9,7 @@ from headrace.auth.accounts import Accounts
 from headrace.auth.directory import Account
 from headrace.auth.passwords import Passwords
 from headrace.base.secrets import Secret
+from headrace.store.audit import Audit, operator
 from tests.cli.shops import Shop, call
 
 PASSWORD = "correct horse battery staple"
@@ -178,3 +179,32 @@ def test_an_account_is_disabled_enabled_and_removed(shop: Shop) -> None:
     )
     assert users(shop, "remove", "anna") == "removed anna and 1 key\n"
     assert json.loads(users(shop, "--json")) == []
+
+
+def test_everything_that_is_changed_is_on_record(shop: Shop) -> None:
+    users(shop, "add", "anna", "--role", "crm", "--claim", "store_id=7")
+    users(shop, "change", "anna", "--group", "south", "--sign-out")
+    users(shop, "change", "anna", "--password", given=f"{PASSWORD}\n{PASSWORD}\n")
+    users(shop, "disable", "anna")
+    users(shop, "enable", "anna")
+    call("roles", "group", "south", "--role", "viewer", "--project", str(shop.root))
+    key = call("keys", "create", "anna", "--project", str(shop.root)).stdout
+    key_id = key.split("_")[2]
+    call("keys", "revoke", key_id, "--project", str(shop.root))
+    users(shop, "remove", "anna")
+    refused(shop, "remove", "anna")
+    with closing(Audit.open(shop.store.root)) as audit:
+        entries = [json.loads(line) for line in audit.export()]
+    assert {entry["actor"] for entry in entries} == {operator()}
+    assert [(entry["action"], entry["target"], entry["detail"]) for entry in entries] == [
+        ("account_added", "anna", {"groups": "", "roles": "crm"}),
+        ("roles_changed", "anna", {"claims": "store_id", "groups": "south", "roles": "crm"}),
+        ("account_changed", "anna", {"signed_out": "everywhere"}),
+        ("password_changed", "anna", {}),
+        ("account_changed", "anna", {"disabled": "true"}),
+        ("account_changed", "anna", {"disabled": "false"}),
+        ("roles_changed", "south", {"group": "true", "roles": "viewer"}),
+        ("key_created", key_id, {"account": "anna"}),
+        ("key_revoked", key_id, {}),
+        ("account_removed", "anna", {}),
+    ]

@@ -19,6 +19,8 @@ from headrace.auth.directory import EMPTY, Account, Directory
 from headrace.base.access import ClaimValue
 from headrace.base.errors import UsageError
 from headrace.cli.opening import Opened, open_project
+from headrace.store.audit import Audit, operator
+from headrace.store.audit_entries import Action, AuditEvent
 
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"([1-9][0-9]{0,5})([mhdw])")
@@ -41,6 +43,16 @@ class OpenedAccounts:
         if name not in known:
             raise no_account(name, known)
         return known[name]
+
+    def note(self, action: Action, target: str, **detail: str) -> None:
+        """Put on record what whoever runs this has done.
+
+        Raises:
+            StoreError: the audit log is broken.
+        """
+        store = self.opened.store
+        with closing(Audit.open(store.root, clock=store.clock)) as audit:
+            audit.append(AuditEvent(action, operator(), target=target, detail=detail))
 
 
 @contextmanager

@@ -97,6 +97,7 @@ def create(
             expires_at=to.accounts.now() + seconds if seconds else 0,
         )
         to.accounts.add_key(entry)
+        to.note("key_created", entry.id, account=account)
         directory = to.accounts.directory()
         now = to.accounts.now()
     kept = directory.keys[entry.id]
@@ -119,6 +120,7 @@ def revoke(key_id: str, folder: Path) -> None:
     """Make a key invalid, for good."""
     with open_accounts(folder) as to:
         to.accounts.revoke_key(key_id)
+        to.note("key_revoked", key_id)
         entry = to.accounts.directory().keys[key_id]
     click.echo(
         good(f"revoked key {key_id} of {entry.account}")

@@ -88,6 +88,7 @@ def group(name: str, roles: tuple[str, ...], folder: Path) -> None:
     """Say which roles a group gives to its members, instead of those that it gave."""
     with open_accounts(folder) as to:
         to.accounts.set_group(name, roles)
+        to.note("roles_changed", name, group="true", roles=" ".join(sorted(roles)))
         directory = to.accounts.directory()
     members = sum(name in account.groups for account in directory.accounts.values())
     click.echo(

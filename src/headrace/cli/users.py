@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -94,6 +94,7 @@ def add(
     account = Account(name, kind, frozenset(roles), frozenset(groups), read_claims(claims))
     with open_accounts(folder) as to:
         to.accounts.add_account(account, _asked(name) if ask else "")
+        to.note("account_added", name, roles=_names(roles), groups=_names(groups))
     click.echo(good(f"added {kind} {name}") + f": {_summary(account)}")
     if not ask:
         click.echo(faint(f"`headrace keys create {name}` makes a key for it"))
@@ -133,10 +134,19 @@ def change(name: str, sign_out: bool, ask: bool, folder: Path, **lists: tuple[st
             to.accounts.change_account(
                 name, roles=changed.roles, groups=changed.groups, claims=changed.claims
             )
-        else:
-            to.accounts.end_sessions(name)
+            to.note(
+                "roles_changed",
+                name,
+                roles=_names(changed.roles),
+                groups=_names(changed.groups),
+                claims=_names(changed.claims),
+            )
         if ask:
             to.accounts.set_password_hash(name, _asked(name))
+            to.note("password_changed", name)
+        if sign_out:
+            to.accounts.end_sessions(name)
+            to.note("account_changed", name, signed_out="everywhere")
     click.echo(good(f"changed {changed.kind} {name}") + f": {_summary(changed)}")
 
 
@@ -147,6 +157,7 @@ def disable(name: str, folder: Path) -> None:
     """Let nobody in as this account, by whatever credential, until it is enabled."""
     with open_accounts(folder) as to:
         to.accounts.disable(name)
+        to.note("account_changed", name, disabled="true")
     click.echo(
         good(f"disabled {name}")
         + f": its sessions have ended, its keys are not valid; `headrace users enable {name}`"
@@ -161,6 +172,7 @@ def enable(name: str, folder: Path) -> None:
     """Let a disabled account in again."""
     with open_accounts(folder) as to:
         to.accounts.enable(name)
+        to.note("account_changed", name, disabled="false")
     click.echo(good(f"enabled {name}") + ": it may sign in again, and its keys are valid")
 
 
@@ -172,6 +184,7 @@ def remove(name: str, folder: Path) -> None:
     with open_accounts(folder) as to:
         keys = sum(key.account == name for key in to.accounts.directory().keys.values())
         to.accounts.remove_account(name)
+        to.note("account_removed", name)
     click.echo(good(f"removed {name}") + f" and {counted(keys, 'key')}")
 
 
@@ -237,6 +250,11 @@ def _require_there(what: str, gone: Collection[str], there: Collection[str], nam
         if each not in there:
             hint = near_miss(each, there) or f"it has {listed(sorted(there))}"
             raise UsageError(f"{name} has no {what} `{each}` to take away; {hint}")
+
+
+def _names(names: Iterable[str]) -> str:
+    """Names for the record: of claims no values, which may be personal."""
+    return " ".join(sorted(names))
 
 
 def _asked(name: str) -> str:
