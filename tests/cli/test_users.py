@@ -208,3 +208,14 @@ def test_everything_that_is_changed_is_on_record(shop: Shop) -> None:
         ("key_revoked", key_id, {}),
         ("account_removed", "anna", {}),
     ]
+
+
+def test_nothing_is_changed_that_could_not_be_put_on_record(shop: Shop) -> None:
+    users(shop, "add", "anna")
+    [lines] = (shop.store.root / "audit").iterdir()
+    lines.chmod(0o600)
+    lines.write_bytes(b"")
+    result = call("users", "disable", "anna", "--project", str(shop.root))
+    assert result.exit_code == 1
+    assert "the audit log is not as headrace left it" in result.stderr
+    assert not account(shop, "anna").disabled

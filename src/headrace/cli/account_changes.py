@@ -28,10 +28,11 @@ _SPAN = re.compile(r"([1-9][0-9]{0,5})([mhdw])")
 
 @dataclass(frozen=True, slots=True)
 class OpenedAccounts:
-    """The accounts of a project, to be changed."""
+    """The accounts of a project, to be changed, and what is put on record of it."""
 
     opened: Opened
     accounts: Accounts
+    audit: Audit
 
     def account(self, name: str) -> Account:
         """An account as it is now.
@@ -50,18 +51,24 @@ class OpenedAccounts:
         Raises:
             StoreError: the audit log is broken.
         """
-        store = self.opened.store
-        with closing(Audit.open(store.root, clock=store.clock)) as audit:
-            audit.append(AuditEvent(action, operator(), target=target, detail=detail))
+        self.audit.append(AuditEvent(action, operator(), target=target, detail=detail))
 
 
 @contextmanager
 def open_accounts(folder: Path) -> Iterator[OpenedAccounts]:
-    """The accounts of the project that `folder` is in; their file is made if there is none."""
+    """The accounts of the project that `folder` is in; their file is made if there is none.
+
+    Raises:
+        StoreError: the audit log takes no entries: nothing must be changed unrecorded.
+    """
     opened = open_project(folder)
     store = opened.store
-    with closing(Accounts.open(store.accounts_path, clock=store.clock)) as accounts:
-        yield OpenedAccounts(opened, accounts)
+    with (
+        closing(Audit.open(store.root, clock=store.clock)) as audit,
+        closing(Accounts.open(store.accounts_path, clock=store.clock)) as accounts,
+    ):
+        audit.require_usable()
+        yield OpenedAccounts(opened, accounts, audit)
 
 
 def read_directory(opened: Opened) -> Directory:

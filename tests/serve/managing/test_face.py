@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from headrace.store.snapshots import Manifest, Snapshot
+from headrace.auth.passwords import Passwords
+from headrace.base.access import NOBODY, PUBLIC
+from headrace.serve.faces import Faces
+from headrace.serve.managing.face import Managing
+from headrace.serve.managing.handling import Desk
+from headrace.store.snapshots import Manifest, Snapshot, TablePolicy
+from headrace.store.store import Store
 from tests.serve.managing.conftest import Office
 
 
@@ -26,7 +32,7 @@ def test_an_older_snapshot_is_published_again_once(office: Office) -> None:
         status, again = office.ask("POST", "/manage/rollback", {"to": 1})
         assert (status, again["changed"], again["published"]) == (200, False, body["published"])
     assert office.noted.entries == [
-        ("user:root", "rolled_back", "prod", {"reason": "rollback to 1"})
+        ("user:root", "rolled_back", "prod:4", {"reason": "rollback to 1"})
     ]
 
 
@@ -55,3 +61,34 @@ def test_what_cannot_be_rolled_back_is_said(office: Office) -> None:
         )
     assert office.ask("POST", "/manage/rollback", {"to": 1, "force": True})[0] == 422
     assert office.noted.entries == []
+
+
+def test_who_may_see_more_or_less_after_a_rollback_is_on_record(office: Office) -> None:
+    for parent, access in enumerate((NOBODY, PUBLIC)):
+        tables = {"orders": TablePolicy(access=access)}
+        office.store.publish(
+            "prod",
+            Snapshot({}, Manifest("shop", tables=tables)),
+            parent=parent or None,
+            reason="built",
+        )
+    assert office.ask("POST", "/manage/rollback", {"to": 1})[0] == 200
+    [_, (actor, action, target, detail)] = office.noted.entries
+    assert (actor, action, target) == ("user:root", "policy_changed", "prod:3")
+    shown = {"of": "table orders", "what": "access", "before": "public", "after": "nobody"}
+    assert detail == shown
+
+
+def test_a_damaged_snapshot_is_rolled_back_from(office: Office) -> None:
+    publish(office, "one", "two")
+    head = office.store.head("prod")
+    assert head is not None
+    path = office.store.root / "objects" / head.snapshot
+    path.chmod(0o600)
+    path.write_bytes(b"damaged")
+    managing_anew = Store.open(office.store.root)
+    office.faces = Faces(
+        [Managing(Desk(office.accounts, "prod", office.noted), managing_anew, Passwords())]
+    )
+    assert office.ask("POST", "/manage/rollback", {"to": 1})[0] == 200
+    assert [entry[1] for entry in office.noted.entries] == ["rolled_back"]

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 
 from headrace.auth.passwords import Passwords
 from headrace.base.access import ADMIN, AUTHENTICATED, Access
+from headrace.base.errors import StoreError
 from headrace.serve.answering.answers import Answer
 from headrace.serve.answering.problems import Refused, problem, unfit
 from headrace.serve.faces import FaceRequest, FaceRoute
@@ -18,6 +19,7 @@ from headrace.serve.managing.bodies import Rollback
 from headrace.serve.managing.handling import Desk, json_answer
 from headrace.serve.managing.keys import KeyRoutes
 from headrace.serve.managing.users import UserRoutes
+from headrace.store.audit_publishing import policy_changes
 from headrace.store.snapshots import Ref
 from headrace.store.store import Store
 
@@ -70,8 +72,18 @@ class Managing:
             return json_answer(200, {"published": asdict(head), "changed": False})
         parent = head.number if body.from_ is None else body.from_
         ref = self.store.rollback(self.desk.environment, to=body.to, parent=parent)
-        self.desk.note(request, "rolled_back", self.desk.environment, reason=ref.reason)
+        self._note(request, head, ref)
         return json_answer(200, {"published": asdict(ref), "changed": True})
+
+    def _note(self, request: FaceRequest, before: Ref, after: Ref) -> None:
+        target = f"{after.environment}:{after.number}"
+        self.desk.note(request, "rolled_back", target, reason=after.reason)
+        try:
+            was, now = (self.store.snapshot(ref).manifest for ref in (before, after))
+        except StoreError:
+            return  # what cannot be read is what was rolled back from
+        for change in policy_changes(was, now):
+            self.desk.note(request, "policy_changed", target, **asdict(change))
 
     def _is_done(self, head: Ref, body: Rollback) -> bool:
         """Whether a request was carried out already, so that sending it again changes nothing."""
