@@ -158,6 +158,10 @@ class IssuerKeys:
         is_fresh = self._now() - self._fetched_at <= STALE_SECONDS
         return self._keys.get(kid) if is_fresh else None
 
+    def only(self) -> VerificationKey | None:
+        """The key, where there is just one: an ID token need not name it then."""
+        return self.key(next(iter(self._keys))) if len(self._keys) == 1 else None
+
     def may_help(self) -> bool:
         """Whether asking the issuer now may find a key that is not known."""
         return self._under_way is not None or self._now() - self._asked_at >= RETRY_SECONDS

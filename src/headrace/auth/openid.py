@@ -32,6 +32,14 @@ _HASHES = {"256": "sha256", "384": "sha384", "512": "sha512", "DSA": "sha512"}
 _HEADER = frozenset({"alg", "kid", "typ"})
 
 
+class IdTokenKeys(KeySource, Protocol):
+    """The keys of an issuer that signs people in."""
+
+    def only(self) -> VerificationKey | None:
+        """The key, where there is just one."""
+        ...
+
+
 class CodeExchange(Protocol):
     """What an issuer gives for a code."""
 
@@ -47,7 +55,7 @@ class CodeExchange(Protocol):
 
 
 async def signed_in(
-    exchanged: CodeExchange, issuer: Issuer, keys: KeySource, nonce: str, now: float
+    exchanged: CodeExchange, issuer: Issuer, keys: IdTokenKeys, nonce: str, now: float
 ) -> Principal:
     """Who has signed in at an issuer.
 
@@ -63,14 +71,10 @@ async def signed_in(
     """
     token = exchanged.id_token
     algorithm, kid = _header(token, issuer)
-    key = await _key(keys, kid)
-    if algorithm not in key.algorithms:
-        raise BadToken("algorithm")
-    claims = _claims(verify_signature(token, key, algorithm))
+    claims = _claims(await _verified(token, algorithm, kid, keys))
     _check_parties(claims, issuer)
     _check_times(claims, now)
-    given = claims.get("nonce")
-    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), nonce.encode()):
+    if not _same(claims.get("nonce"), nonce.encode()):
         raise BadToken("nonce")
     _check_hash(claims, exchanged.access_token, algorithm)
     return principal_of(claims, issuer)
@@ -84,21 +88,31 @@ def _header(token: str, issuer: Issuer) -> tuple[str, str]:
     except jwt.PyJWTError as exc:
         raise BadToken("form") from exc
     algorithm, kid = header.get("alg"), header.get("kid")
-    if not _HEADER.issuperset(header) or not isinstance(kid, str):
+    if not _HEADER.issuperset(header) or not isinstance(kid, str | None):
         raise BadToken("header")
     if algorithm not in issuer.algorithms:
         raise BadToken("algorithm")
-    return str(algorithm), kid
+    return str(algorithm), kid or ""
 
 
-async def _key(keys: KeySource, kid: str) -> VerificationKey:
-    key = keys.key(kid)
-    if key is None and keys.may_help():
-        await keys.fetch()
-        key = keys.key(kid)
+async def _verified(token: str, algorithm: str, kid: str, keys: IdTokenKeys) -> bytes:
+    """The payload of a token, by the keys that are known, or that the issuer gives now."""
+    try:
+        return _payload(token, algorithm, keys.key(kid) if kid else keys.only())
+    except BadToken:
+        # A token that names no key tells by its signature alone that the key is another one now.
+        if not keys.may_help():
+            raise
+    await keys.fetch()
+    return _payload(token, algorithm, keys.key(kid) if kid else keys.only())
+
+
+def _payload(token: str, algorithm: str, key: VerificationKey | None) -> bytes:
     if key is None:
         raise BadToken("key")
-    return key
+    if algorithm not in key.algorithms:
+        raise BadToken("algorithm")
+    return verify_signature(token, key, algorithm)
 
 
 def _claims(payload: bytes) -> Claims:
@@ -142,5 +156,11 @@ def _check_hash(claims: Claims, access_token: str, algorithm: str) -> None:
         return
     digest = hashlib.new(_HASHES[algorithm[-3:]], access_token.encode("utf-8")).digest()
     expected = base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=")
-    if not isinstance(given, str) or not hmac.compare_digest(given.encode(), expected):
+    if not _same(given, expected):
         raise BadToken("at_hash")
+
+
+def _same(given: object, expected: bytes) -> bool:
+    return isinstance(given, str) and hmac.compare_digest(
+        given.encode("utf-8", "surrogatepass"), expected
+    )

@@ -20,11 +20,14 @@ from headrace.base.clock import SetClock
 from headrace.serve.answering.answers import Answer
 from headrace.serve.answering.problems import Refused
 from headrace.serve.faces import FaceRequest, Faces
+from headrace.serve.forgery import HEADER, page_token
+from headrace.serve.gate import COOKIE
 from headrace.serve.managing.face import Managing
 from headrace.serve.managing.handling import Desk
 from headrace.store.store import Store
 
 ROOT = Principal("user:root", frozenset(["admin"]), credential="session:ab")
+SESSION = "ab"
 NOW = 1709294400
 
 
@@ -74,6 +77,10 @@ class Office:
             "headers": [
                 (b"content-type", content_type.encode()),
                 (b"x-request-id", b"job-7"),
+                # What a page of the session sends with everything that changes something.
+                (b"cookie", f"{COOKIE}={SESSION}".encode()),
+                (b"sec-fetch-site", b"same-origin"),
+                (HEADER, page_token(SESSION).encode()),
             ],
         }
 

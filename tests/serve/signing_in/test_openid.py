@@ -209,7 +209,11 @@ def test_an_algorithm_that_is_not_allowed_signs_nobody_in(home: Home, provider: 
     assert failed(outcome(home)) == "refused"
 
 
-def test_a_provider_that_rotates_its_keys_fails_no_sign_in(home: Home, provider: Provider) -> None:
+@pytest.mark.parametrize("names_keys", [True, False])
+def test_a_provider_that_rotates_its_keys_fails_no_sign_in(
+    home: Home, provider: Provider, names_keys: bool
+) -> None:
+    provider.names_keys = names_keys
     first = outcome(home)
     home.people.clock.advance(61)
     provider.now += 61
@@ -217,6 +221,14 @@ def test_a_provider_that_rotates_its_keys_fails_no_sign_in(home: Home, provider:
     second = outcome(home)
     for answer in (first, second):
         assert home.signing_in.sessions.find(answer.cookies[COOKIE]) is not None
+
+
+def test_a_token_that_names_none_of_several_keys_signs_nobody_in(
+    home: Home, provider: Provider
+) -> None:
+    provider.names_keys = False
+    provider.keys.append(new_key("second"))
+    assert failed(outcome(home)) == "refused"
 
 
 @pytest.mark.parametrize(

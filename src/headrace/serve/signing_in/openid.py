@@ -23,10 +23,10 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from headrace.auth.issuers import Configuration, discover
-from headrace.auth.openid import signed_in
+from headrace.auth.openid import IdTokenKeys, signed_in
 from headrace.auth.outbound import OutboundError
 from headrace.auth.signing_keys import Sealing
-from headrace.auth.tokens import BadToken, KeySource
+from headrace.auth.tokens import BadToken
 from headrace.base.access import Principal
 from headrace.base.auth_settings import Issuer
 from headrace.base.clock import Clock
@@ -94,7 +94,7 @@ class OpenIdSignIn:
 
     issuers: Mapping[str, Issuer]
     secrets: Mapping[str, Secret] = field(repr=False)
-    keys: Mapping[str, KeySource]
+    keys: Mapping[str, IdTokenKeys]
     sealing: Sealing
     database: Database
     clock: Clock
@@ -106,7 +106,7 @@ class OpenIdSignIn:
     def make(
         cls,
         issuers: tuple[Issuer, ...],
-        keys: Mapping[str, KeySource],
+        keys: Mapping[str, IdTokenKeys],
         sealing: Sealing,
         database: Database,
         clock: Clock,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from headrace.auth.accounts import Accounts
 from headrace.auth.following import FollowedDirectory
+from headrace.auth.openid import IdTokenKeys
 from headrace.auth.own_tokens import OwnTokens
 from headrace.auth.sessions import Sessions
 from headrace.auth.signing_keys import Sealing, SigningKeys
-from headrace.auth.tokens import KeySource
 from headrace.base.auth_settings import AuthSettings
 from headrace.serve.signing_in.attempts import Attempts, Limit, unlimited
 from headrace.serve.signing_in.face import Note, SigningIn, noted_nowhere
@@ -40,7 +40,7 @@ class House:
     project: str
     environment: str
     settings: AuthSettings
-    keys: Mapping[str, KeySource] = field(default_factory=dict)
+    keys: Mapping[str, IdTokenKeys] = field(default_factory=dict)
     limit: Limit = unlimited
     note: Note = noted_nowhere
     root: Path | None = None
