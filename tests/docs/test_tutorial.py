@@ -46,6 +46,8 @@ def test_the_tutorial_can_be_followed(tmp_path: Path) -> None:
     (root / "endpoints/city_revenue.sql").write_text(block("sql", "## 6."))
     assert rows_built(root) == {"stores": (2, 0), "city_revenue": (4, 0)}
 
+    assert plan_workspace(open_workspace(root), "prod").not_served == ()
+
     tests = root / "tests/city_revenue.yaml"
     tests.write_text(block("yaml", "## 9."))
     with closing(open_suite(root)) as suite:
