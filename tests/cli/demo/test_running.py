@@ -221,7 +221,8 @@ MISTAKES = {
     "/stores/leaderboard?limit=13": 422,
     "/compare?one=1&other=1": 422,
     "/compare?one=1&other=99": 404,
-    "/nothing": 404,
+    # Who is not known is not told what there is.
+    "/nothing": 401,
 }
 
 
