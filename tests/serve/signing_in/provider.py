@@ -19,6 +19,12 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 
+@cache
+def a_key(kid: str) -> RSAKey:
+    """The same key each time: making one takes a while."""
+    return new_key(kid)
+
+
 @dataclass
 class Provider:
     """What the provider says; a test changes it while it runs.
@@ -101,12 +107,6 @@ class Provider:
             "token_endpoint": f"{self.url}/token",
             "jwks_uri": f"{self.url}/jwks",
         }
-
-
-@cache
-def a_key(kid: str) -> RSAKey:
-    """The same key each time: making one takes a while."""
-    return new_key(kid)
 
 
 def new_key(kid: str) -> RSAKey:
