@@ -9,9 +9,12 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+from headrace.auth.accounts import Accounts
+from headrace.auth.bootstrap import redeem
+from headrace.base.secrets import Secret
 from headrace.serve.server.listening import url
 from tests.cli.shops import Shop
 
@@ -26,7 +29,7 @@ def serving(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
         assert server.stdout is not None
         try:
             lines = [server.stdout.readline()]
-            while "Ctrl-C" not in lines[-1] and "nothing is published" not in lines[-1]:
+            while "Ctrl-C" not in lines[-1]:
                 lines.append(server.stdout.readline())
                 assert lines[-1], lines
             yield server, lines
@@ -34,15 +37,39 @@ def serving(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
             server.kill()
 
 
+def way_in(address: str, lines: list[str]) -> list[str]:
+    """What is said as long as there is no account; the token is the one that stands there."""
+    token = lines[-3].rpartition(" ")[2].strip()
+    assert re.fullmatch(r"[A-Za-z0-9_-]{43}", token)
+    return [
+        f"There is no account yet. The first one, an admin, is made at {address}/console/setup"
+        " with this\n",
+        f"token, which is good for one hour and for one account: {token}\n",
+        "`headrace users add` makes accounts, too.\n",
+    ]
+
+
+def test_the_token_makes_the_first_account_and_is_printed_no_more(shop: Shop) -> None:
+    with serving(shop.root) as (_, lines):
+        token = way_in(lines[0].split()[-1], lines)[1].split()[-1]
+    with closing(Accounts.open(shop.store.accounts_path)) as accounts:
+        redeem(accounts, Secret(token), "anna", "hash")
+    with serving(shop.root) as (_, lines):
+        address = lines[0].split()[-1]
+        assert lines[-2] == f"  {address}/console  sign in\n"
+        assert not any(token in line for line in lines)
+
+
 def test_it_names_its_address_and_endpoints_and_answers(shop: Shop) -> None:
     shop.publish({"orders": "SELECT 7 AS store_id, DATE '2024-01-01' AS day, 1.50 AS revenue"})
     with serving(shop.root) as (server, lines):
         found = re.fullmatch(r"shop, prod: (http://127\.0\.0\.1:\d+)\n", lines[0])
         assert found is not None
-        assert lines[1:-1] == [
-            "  GET  /stores/{store_id}/revenue  Revenue of one store.\n",
-            "  GET  /openapi.json               all of it for machines\n",
+        assert lines[1:3] == [
+            "  GET  /stores/{store_id}/revenue  public  Revenue of one store.\n",
+            "  GET  /openapi.json               public  for machines, what is open to them\n",
         ]
+        assert lines[3:-1] == way_in(found[1], lines)
         with urllib.request.urlopen(f"{found[1]}/stores/7/revenue") as answer:
             assert answer.read() == b'[{"day":"2024-01-01","revenue":1.50}]\n'
         server.send_signal(signal.SIGTERM)
@@ -51,7 +78,7 @@ def test_it_names_its_address_and_endpoints_and_answers(shop: Shop) -> None:
 
 def test_an_empty_environment_is_served_until_there_is_something(shop: Shop) -> None:
     with serving(shop.root) as (server, lines):
-        assert lines[-1] == "  nothing is published yet; `headrace run` publishes\n"
+        assert lines[1] == "  nothing is published yet; `headrace run` publishes\n"
         # An answer: it has begun to handle signals.
         urllib.request.urlopen(f"{lines[0].split()[-1]}/livez").close()
         server.send_signal(signal.SIGINT)

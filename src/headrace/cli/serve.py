@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import click
 
+from headrace.auth.accounts import Accounts
+from headrace.auth.bootstrap import new_bootstrap_token
 from headrace.auth.configured import is_configured
 from headrace.base.errors import NotFound
 from headrace.cli.opening import Opened, Published, open_project
@@ -15,6 +18,7 @@ from headrace.cli.printing import cut, faint, good, table
 from headrace.cli.server_log import log_to_stderr
 from headrace.serve.server.listening import Listening, listen, url
 from headrace.serve.server.supervising import Supervision, Supervisor
+from headrace.store.store import Store
 
 _DESCRIPTION_COLUMNS = 60
 # Beyond what a server process gives itself.
@@ -70,11 +74,28 @@ def command(
         end_seconds=listening.end_seconds + _PATIENCE_SECONDS,
     )
     with listen(listening) as listener:
-        click.echo(banner(opened, name, url(listening.host, listener)))
+        address = url(listening.host, listener)
+        click.echo(banner(opened, name, address))
+        click.echo(way_in(opened.store, address))
+        click.echo(faint("Ctrl-C ends it."))
         log_to_stderr()
         processes = supervision.processes
         program = server_process(opened.root, name, processes=processes, no_count=no_count)
         ctx.exit(Supervisor(program, listener, supervision).run())
+
+
+def way_in(store: Store, address: str) -> str:
+    """Where people sign in; as long as there is no account, how to make the first one."""
+    console = f"{address}/console"
+    with closing(Accounts.open(store.accounts_path, clock=store.clock)) as accounts:
+        token = new_bootstrap_token(accounts)
+    if token is None:
+        return f"  {console}  {faint('sign in')}"
+    return (
+        f"There is no account yet. The first one, an admin, is made at {console}/setup with this\n"
+        f"token, which is good for one hour and for one account: {token.reveal()}\n"
+        "`headrace users add` makes accounts, too."
+    )
 
 
 def server_process(root: Path, environment: str, *, processes: int, no_count: bool) -> list[str]:
@@ -94,11 +115,14 @@ def banner(opened: Opened, environment: str, address: str) -> str:
         published = opened.published(environment)
     except NotFound:
         return f"{title}\n  nothing is published yet; `headrace run` publishes"
-    return f"{title}\n{_endpoints(published)}\n{faint('Ctrl-C ends it.')}"
+    return f"{title}\n{_endpoints(published)}"
 
 
 def _endpoints(published: Published) -> str:
     contracts = published.snapshot.manifest.endpoints
-    rows = [("GET", each.path, cut(each.description, _DESCRIPTION_COLUMNS)) for each in contracts]
-    rows.append(("GET", "/openapi.json", "all of it for machines"))
-    return table(("", "", ""), rows, indent="  ")
+    rows = [
+        ("GET", each.path, str(each.access), cut(each.description, _DESCRIPTION_COLUMNS))
+        for each in contracts
+    ]
+    rows.append(("GET", "/openapi.json", "public", "for machines, what is open to them"))
+    return table(("", "", "", ""), rows, indent="  ")
