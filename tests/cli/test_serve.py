@@ -42,8 +42,10 @@ def way_in(address: str, lines: list[str]) -> list[str]:
     token = lines[-3].rpartition(" ")[2].strip()
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}", token)
     return [
-        f"There is no account yet. The first one, an admin, is made at {address}/console/setup"
-        " with this\n",
+        (
+            f"There is no account yet. The first one, an admin, is made at {address}/console/setup"
+            " with this\n"
+        ),
         f"token, which is good for one hour and for one account: {token}\n",
         "`headrace users add` makes accounts, too.\n",
     ]
