@@ -275,7 +275,7 @@ def test_shared_limits_need_a_redis(clock: SetClock) -> None:
 
 
 def test_many_clients_of_a_real_server_get_the_burst_and_the_rate_and_no_more() -> None:
-    """Twenty connections, as fast as they can: what is let through is exact to 1 %."""
+    """Twenty connections, as fast as they can."""
     rate, let_through = Rate(200, 1.0, 100), list[float]()
     limits = Limits(ServeSettings(limits=LimitSettings(address=rate)))
 
@@ -301,8 +301,8 @@ def test_many_clients_of_a_real_server_get_the_burst_and_the_rate_and_no_more() 
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         ledger = asyncio.run(main(listener))
-    expected = rate.burst + rate.count * (let_through[-1] - let_through[0])
-    assert abs(len(let_through) - expected) <= max(1, expected / 100)
+    most = rate.burst + rate.count * (let_through[-1] - let_through[0])
+    assert 0.9 * most <= len(let_through) <= most + 1
     assert ledger.statuses.keys() == {200, 429}
     assert ledger.statuses[200] == len(let_through)
     assert ledger.failures == []

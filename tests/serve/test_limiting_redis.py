@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from redis import Redis
@@ -63,18 +64,25 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
-def ask_for_a_while(url: str, begin: Barrier, found: multiprocessing.Queue[list[float]]) -> None:
-    """One of several processes: when each request was asked that was let through."""
+Times: TypeAlias = list[tuple[float, float]]
 
-    async def main() -> list[float]:
-        shared, pace, times = SharedLimits(url, "shop", PATIENT), Pace.of(RATE), list[float]()
+
+def ask_for_a_while(url: str, begin: Barrier, found: multiprocessing.Queue[Times]) -> None:
+    """One of several processes: when each request that was let through was asked and answered."""
+
+    async def main() -> Times:
+        shared, pace, times = (
+            SharedLimits(url, "shop", PATIENT),
+            Pace.of(RATE),
+            list[tuple[float, float]](),
+        )
         begin.wait(60)
         end = time.monotonic() + SECONDS
         while (asked_at := time.monotonic()) < end:
             verdicts = await shared.take([("credential 1", pace)])
             assert verdicts is not None
             if verdicts[0].allowed:
-                times.append(asked_at)
+                times.append((asked_at, time.monotonic()))
         await shared.close()
         return times
 
@@ -82,7 +90,7 @@ def ask_for_a_while(url: str, begin: Barrier, found: multiprocessing.Queue[list[
 
 
 def test_eight_processes_never_get_more_than_the_burst_and_the_rate(server: RedisServer) -> None:
-    """To 1 %, and not much less either: what there is, is given out."""
+    """And not much less either: what there is, is given out."""
     forking = multiprocessing.get_context("forkserver")
     # Imported once, not once a process.
     forking.set_forkserver_preload([__name__])
@@ -93,12 +101,15 @@ def test_eight_processes_never_get_more_than_the_burst_and_the_rate(server: Redi
     ]
     for each in processes:
         each.start()
-    times = sorted(when for _ in processes for when in found.get(timeout=60))
+    times = [when for _ in processes for when in found.get(timeout=60)]
     for each in processes:
         each.join(60)
         assert each.exitcode == 0
-    expected = RATE.burst + RATE.count * (times[-1] - times[0])
-    assert abs(len(times) - expected) <= expected / 100
+    # A machine that is busy may answer late: what counts is between the two.
+    first, last = min(asked for asked, _ in times), max(answered for _, answered in times)
+    assert len(times) <= RATE.burst + RATE.count * (last - first)
+    first, last = min(answered for _, answered in times), max(asked for asked, _ in times)
+    assert len(times) >= 0.95 * (RATE.burst + RATE.count * (last - first))
 
 
 def test_what_redis_says_is_what_a_process_says_by_itself(server: RedisServer) -> None:

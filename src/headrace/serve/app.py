@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from headrace.auth.audit_trail import AuditTrail
-from headrace.base.access import NOBODY
+from headrace.base.access import ANONYMOUS, NOBODY
 from headrace.serve.answering.answers import (
     Answer,
     Headers,
@@ -291,8 +291,14 @@ class Service:
             await send_answer(_read_only(scope, system), scope["method"], sender)
             return
         # Before anything looks at what is asked for: headers alone say who asks.
-        sender.principal = await self._gate.principal(scope["headers"])
+        try:
+            sender.principal = await self._gate.principal(scope["headers"])
+        except Refused:
+            # Whoever guesses credentials is counted, too.
+            await self._questions.limited({**scope, PRINCIPAL_KEY: ANONYMOUS})
+            raise
         scope = {**scope, PRINCIPAL_KEY: sender.principal}
+        sender.headers.extend(await self._questions.limited(scope))
         client, public_url = scope[CLIENT_KEY], self.settings.auth.public_url
         if self._faces.has(scope["path"]):
             request = face_request(scope, receive, sender.principal, client, public_url)
@@ -361,6 +367,7 @@ class Service:
 
         async def ask(call: bytes) -> Answer:
             inner = asking(scope, call)
+            await self._questions.limited(inner)
             self._questions.admit(edition, inner)
             wanted = self._questions.wanted(edition, inner)
             if wanted is not None and not self._questions.is_here(wanted, edition, inner):
@@ -417,7 +424,6 @@ class Service:
             sender.bodiless = True
         access = edition.code.access(scope)
         require(NOBODY if access is None else access, principal_of(scope))
-        await self._questions.limit(scope, sender)
         pinned = {**scope, SCOPE_KEY: edition.view, INSTANCE_KEY: sender.instance}
         body = LimitedBody(receive, self.settings.max_body_bytes)
         await edition.application(pinned, body, sender)

@@ -88,6 +88,7 @@ class Limits:
 
     Attributes:
         applies: whether any request to data is limited; when not, ask nothing.
+        by_address: whether one without a credential is.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class Limits:
         self._shared = shared
         self._monotonic = monotonic
         rated = (self._credential, self._tenant, self._address, self._export)
+        self.by_address = self._address is not None or self._export is not None
         self.applies = quotas is not None or any(each is not None for each in rated)
 
     @classmethod

@@ -13,7 +13,7 @@ from starlette.routing import Match
 from starlette.types import Message, Receive, Scope
 
 from headrace.base.access import Access, Principal
-from headrace.serve.answering.answers import Answer, request_header
+from headrace.serve.answering.answers import Answer, Headers, request_header
 from headrace.serve.answering.problems import Refused, not_allowed, not_found, problem
 from headrace.serve.asking.asked import Request
 from headrace.serve.asking.listing import SNAPSHOT
@@ -28,7 +28,7 @@ from headrace.serve.formats.compressing import chosen_coding, coded
 from headrace.serve.formats.forms import Form
 from headrace.serve.gate import refusal, require
 from headrace.serve.kit import Kit
-from headrace.serve.limiting import Limits, RouteClass, route_class
+from headrace.serve.limiting import Limits, route_class
 from headrace.serve.messages import Sender
 from headrace.serve.proxies import CLIENT_KEY
 from headrace.serve.streams import STREAM_ENDING
@@ -159,7 +159,6 @@ class Questions:
             return not_allowed(ALLOWED)
         sender.headers.extend(found.target.notice.headers(found.parameters))
         form = form or self._negotiated(scope)
-        await self.limit(scope, sender, route_class(form))
         endpoint = found.target.endpoint
         query = parse_query(scope["query_string"])
         asked = endpoint.asked(Request(found.parameters, query, form, raw_path(scope)), principal)
@@ -170,16 +169,18 @@ class Questions:
         coding = chosen_coding(request_header(scope, b"accept-encoding"))
         return coded(answer, coding, is_compressed=asked.request.format.is_compressed)
 
-    async def limit(self, scope: Scope, sender: Sender, kind: RouteClass = "data") -> None:
-        """Count a request of whoever asks, and say in its answer what is left.
+    async def limited(self, scope: Scope) -> Headers:
+        """Count a request of whoever asks; headers that say what is left.
 
         Raises:
             Refused: 429, it is one too many.
         """
-        if self._limits is not None and self._limits.applies:
-            address = scope[CLIENT_KEY].address
-            headers = await self._limits.check(principal_of(scope), address, kind)
-            sender.headers.extend(headers)
+        if self._limits is None or not self._limits.applies:
+            return []
+        _, form = self._formats.by_ending(path_segments(raw_path(scope))[-1])
+        form = form or self._formats.by_accept(request_header(scope, b"accept"))
+        kind = "data" if form is None else route_class(form)
+        return await self._limits.check(principal_of(scope), scope[CLIENT_KEY].address, kind)
 
     def _negotiated(self, scope: Scope) -> Form:
         chosen = self._formats.by_accept(request_header(scope, b"accept"))

@@ -45,6 +45,9 @@ _LOOKED_AT = frozenset(
 )
 
 
+_NOTHING: Headers = []
+
+
 class Hot(NamedTuple):
     """An answer, and the headers that it has beside its own."""
 
@@ -141,16 +144,21 @@ class QuickWay:
         if ready is None or ready.head.is_file:
             # Who has taken a file, and from where, is put on record: the slow path knows.
             return None
+        # Asked last: what is counted here must not be counted again on the slow path.
+        left = _NOTHING if self._limits is None else self._left(self._limits, principal)
+        if left is None:
+            return None
         target.served.calls.total += 1
-        return self._coded(ready, target, wanted.accept_encoding)
+        hot = self._coded(ready, target, wanted.accept_encoding)
+        return hot._replace(notice=[*hot.notice, *left]) if left else hot
 
     def _left(self, limits: Limits, principal: Principal) -> Headers | None:
         """Count a request; headers that say what is left, None: the slow path must count it."""
         # Only the slow path knows the address, by which those are limited whom nobody knows.
-        if principal.is_anonymous or not limits.is_quick:
+        if not limits.is_quick or (limits.by_address and principal.is_anonymous):
             return None
         found = limits.quick(principal, "", "data")
-        return None if isinstance(found, Refused) else found or []
+        return None if isinstance(found, Refused) else found or _NOTHING
 
     def _coded(self, ready: Ready, target: Target, accept_encoding: bytes) -> Hot:
         """An answer in the coding that the client likes best."""
