@@ -12,7 +12,7 @@ import pytest
 
 from headrace.base.errors import UsageError
 from headrace.engines.duckdb import open_duckdb
-from headrace.engines.scoped_sql import require_known, scoped_sql
+from headrace.engines.scoped_sql import require_known, scoped_sql, tables_read
 
 CANARY = "other-tenant"
 ROWS = (
@@ -300,6 +300,12 @@ def test_the_tables_of_a_query_that_is_let_through_are_told() -> None:
     sql = "WITH x AS (FROM SALES) SELECT max(note), lower('A') FROM x, range(3) WHERE [1][1] = 1"
     assert require_known(connection, sql, ["stores", "sales"]) == ("sales",)
     assert require_known(connection, "SELECT 1", SELECTS) == ()
+
+
+def test_the_tables_of_a_query_are_those_that_no_with_query_stands_for() -> None:
+    connection = open_duckdb({})
+    sql = "WITH a AS (FROM Stores), b AS (FROM b) SELECT * FROM a, b, (SELECT 1 FROM sales) AS x"
+    assert tables_read(connection, sql) == {"stores", "sales", "b"}
 
 
 def test_behind_a_limit_no_expression_meets_a_row_that_is_not_seen() -> None:

@@ -54,6 +54,15 @@ def scoped_sql(connection: duckdb.DuckDBPyConnection, sql: str, selects: Mapping
     return text
 
 
+def tables_read(connection: duckdb.DuckDBPyConnection, sql: str) -> frozenset[str]:
+    """The tables that a SELECT reads, in lower case; it looks up none of them.
+
+    Raises:
+        UsageError: the text is not one SELECT.
+    """
+    return frozenset(node["table_name"].lower() for node in base_tables(_query(connection, sql)))
+
+
 def require_known(
     connection: duckdb.DuckDBPyConnection, sql: str, tables: Iterable[str]
 ) -> tuple[str, ...]:

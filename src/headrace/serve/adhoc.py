@@ -13,7 +13,7 @@ import duckdb
 
 from headrace.base.access import Principal
 from headrace.base.errors import UsageError
-from headrace.engines.scoped_sql import require_known, scoped_sql
+from headrace.engines.scoped_sql import require_known, scoped_sql, tables_read
 from headrace.serve.asking.parameters import Bound
 from headrace.serve.scoping import PREFIX, Scoping
 from headrace.store.policies import narrowing, seen_by
@@ -54,9 +54,12 @@ def of_the_project(connection: duckdb.DuckDBPyConnection, sql: str, manifest: Ma
         UsageError: it is not one SELECT, or cannot be narrowed.
     """
     _refuse_taken_names(sql)
-    narrowed = narrowing({name: _masked(each) for name, each in manifest.tables.items()})
-    if not narrowed.selects:
+    if not any(each.rows is not None or each.masks for each in manifest.tables.values()):
         return Narrowed(sql, None)
+    read = tables_read(connection, sql)
+    # Of the others, nothing may be bound: DuckDB refuses values that a query does not ask for.
+    policies = {name: each for name, each in manifest.tables.items() if name.lower() in read}
+    narrowed = narrowing({name: _masked(each) for name, each in policies.items()})
     return Narrowed(scoped_sql(connection, sql, narrowed.selects), narrowed.scope)
 
 

@@ -415,6 +415,17 @@ def test_a_python_model_falls_under_the_rule_too(tmp_path: Path) -> None:
     compiled(orders(BY_STORE), forecast(tmp_path, rows=public), root=tmp_path)
 
 
+def test_what_reads_a_python_model_that_has_never_run_falls_under_the_rule(tmp_path: Path) -> None:
+    unknown = replace(forecast(tmp_path), columns=(), rows=rows("models/p.py", ("", "a = $auth.a")))
+    above = model("above", "SELECT 1 AS a FROM p")
+    [problem] = problems(unknown, above, root=tmp_path)
+    assert problem == (
+        "models/above.sql:1: `above` derives from `p`, whose rows not everybody sees; it does not"
+        " say who sees its own rows; expected `rows:` in its header; write `rows: <a condition over"
+        " its columns and $auth.<claim>>`, or `rows: {public: <why everybody may see all of it>}`"
+    )
+
+
 def test_without_lineage_a_column_of_a_python_model_may_hold_anything(tmp_path: Path) -> None:
     place = Place("models/p.py", 1)
     said = (ColumnOrigins("a", place, (("orders.qty", place),)),)
@@ -477,6 +488,14 @@ def test_a_hidden_column_is_null_for_others() -> None:
     )
     assert contract.scope == Scope(masks=(("crm",),))
     assert [(each.name, each.type) for each in contract.columns] == [("status", "VARCHAR")]
+
+
+def test_a_field_may_be_null_where_its_column_is_hidden() -> None:
+    hidden = hiding("status")
+    whole = replace(hidden, columns=tuple(replace(c, not_null=True) for c in hidden.columns))
+    for access, nullable in ((KNOWN, True), (CRM, False)):
+        [contract] = compiled(whole, asked("SELECT status, qty FROM orders", access)).endpoints
+        assert [each.nullable for each in contract.columns] == [nullable, False]
 
 
 def test_a_hashed_column_is_a_keyed_hash_for_others() -> None:

@@ -134,7 +134,7 @@ def _contract(
         sql=narrowed.sql,
         tables=tables,
         parameters=parameters,
-        columns=tuple(_fields(answer.bound, compiled)),
+        columns=tuple(_fields(answer.bound, compiled, narrowed)),
         limit=limit,
         max_limit=max_limit,
         description=endpoint.description,
@@ -187,11 +187,18 @@ def _with_nulls(keyed: KeyedQuery, origins: Sequence[str], compiled: Compiled) -
     return replace(keyed, key=key)
 
 
-def _fields(bound: Bound, compiled: Compiled) -> Iterator[Column]:
-    """The fields of an answer; one that copies a column without NULLs has none itself."""
+def _fields(bound: Bound, compiled: Compiled, narrowed: Scoped) -> Iterator[Column]:
+    """The fields of an answer; one that copies a column without NULLs has none itself.
+
+    It has some when the column is NULL for those who may not see it.
+    """
+    hidden = {
+        f"{table}.{mask.column}" for table, each in narrowed.policies.items() for mask in each.masks
+    }
     for column in bound.schema:
         origin = bound.copies.get(column.name)
-        never = origin is not None and never_null(origin, compiled.relations)
+        seen = origin is not None and origin not in hidden
+        never = seen and never_null(str(origin), compiled.relations)
         yield replace(column, nullable=not never)
 
 

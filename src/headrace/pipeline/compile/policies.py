@@ -58,6 +58,9 @@ def compile_policies(relations: Iterable[Relation], analysis: Analysis) -> Polic
     problems: list[Problem] = []
     for relation in relations:
         if relation.schema is None:
+            # What reads it must say so before the columns are known, too.
+            declared = relation.declaration.rows
+            restrictions[relation.name] = Restriction(declared.rules if declared else ())
             continue
         policy, restriction, found = _policy(relation, relation.schema, analysis)
         tables[relation.name], restrictions[relation.name] = policy, restriction
