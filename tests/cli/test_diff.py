@@ -9,7 +9,7 @@ import pytest
 
 from headrace.base.hashing import address
 from headrace.base.tables import Column
-from headrace.store.snapshots import Manifest, Snapshot
+from headrace.store.snapshots import Manifest, RowCase, Snapshot, TablePolicy
 from tests.cli.shops import REVENUE, Shop
 
 
@@ -83,6 +83,16 @@ def test_equal_snapshots_have_no_difference(shop: Shop) -> None:
     shop.publish({"orders": "SELECT 1 AS id"})
     result = shop.call("diff", "1", "prod")
     assert result.stdout.splitlines()[1:] == ["No difference: the same data and the same API."]
+
+
+def test_who_sees_what_is_a_difference(shop: Shop) -> None:
+    tables = {"orders": "SELECT 1 AS id"}
+    for rows in (None, (RowCase("", "id = $auth_id", ("id",)),)):
+        shop.publish(tables, policies={"orders": TablePolicy(rows=rows, columns=("id",))})
+    said = "orders: rows were everybody's, now by id"
+    lines = shop.call("diff", "1", "2").stdout.splitlines()
+    assert lines[1:] == ["Who sees what", f"  {said}", "1 table the same"]
+    assert json.loads(shop.call("diff", "1", "2", "--json").stdout)["policies"] == [said]
 
 
 def test_other_rows_of_the_same_number_are_a_difference(shop: Shop) -> None:

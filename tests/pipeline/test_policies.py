@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 
@@ -64,6 +65,17 @@ def test_a_change_of_a_policy_is_said_in_words_and_builds_nothing(tmp_path: Path
     assert after.tables == before.tables
     assert after.content != before.content
     assert shop.plan().nothing_to_do
+
+
+def test_a_snapshot_that_does_not_say_who_sees_what_is_published_anew(shop: Shop) -> None:
+    shop.run()
+    published = shop.published()
+    silent = replace(published, manifest=replace(published.manifest, tables={}))
+    shop.store.publish("prod", silent, parent=1, reason="by an earlier version")
+    plan = shop.plan()
+    assert (plan.steps, plan.reasons) == ((), ("who sees what of a table is not published yet",))
+    shop.run()
+    assert shop.published() == published
 
 
 def test_a_model_that_would_open_what_its_input_keeps_is_not_built(shop: Shop) -> None:

@@ -11,6 +11,7 @@ import click
 from headrace.base.changes import ContractChange
 from headrace.base.tables import Column, Version
 from headrace.cli.printing import bad, count, counted, good, table, warned
+from headrace.pipeline.plan.policy_changes import policy_changes
 from headrace.store.snapshots import Snapshot
 
 Kind: TypeAlias = Literal["added", "removed", "changed"]
@@ -124,6 +125,12 @@ def table_lines(changes: Iterable[TableChange]) -> str:
 def contract_lines(changes: Iterable[ContractChange]) -> str:
     """What changes for the users of an API, one change a line, and whether it breaks them."""
     return _lines((each.kind, each.endpoint, each.detail, each.note) for each in changes)
+
+
+def policy_lines(before: Snapshot, after: Snapshot) -> str:
+    """Who sees more or less of a table than before, a table or column a line."""
+    said = policy_changes(before.manifest.tables, after.manifest.tables)
+    return "\n".join(f"  {line}" for line in said)
 
 
 def _lines(changes: Iterable[tuple[Kind, str, str, str]]) -> str:

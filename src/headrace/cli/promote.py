@@ -11,6 +11,7 @@ from headrace.base.errors import UsageError
 from headrace.cli.changes import (
     changes_json,
     contract_lines,
+    policy_lines,
     print_section,
     table_changes,
     table_lines,
@@ -76,6 +77,7 @@ def command(
         return
     print_section("Tables", table_lines(tables))
     print_section("API", contract_lines(api))
+    print_section("Who sees what", policy_lines(before, after))
     published = good(f"published snapshot {ref.number} to {target}")
     click.echo(f"{published}: the same as {source}:{promoted.number}")
 

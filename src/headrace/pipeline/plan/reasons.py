@@ -143,9 +143,9 @@ def publish_reasons(
         f"{name} is not in the project any more" for name in sorted(before.tables.keys() - present)
     )
     reasons.extend(policy_changes(before.manifest.tables, manifest.tables))
-    if replace(manifest, tables={}) != replace(before.manifest, tables={}) or (
-        manifest != before.manifest and not reasons
-    ):
+    if before.tables.keys() & manifest.tables.keys() - before.manifest.tables.keys():
+        reasons.append("who sees what of a table is not published yet")
+    if replace(manifest, tables={}) != replace(before.manifest, tables={}):
         reasons.append(_contract_changed(before.manifest, manifest))
     return tuple(reasons)
 
