@@ -74,6 +74,16 @@ def test_a_claim_has_one_type() -> None:
     )
 
 
+def test_a_claim_has_one_spelling() -> None:
+    other = TablePolicy(rows=(OWN,), claims=(Claim("Store_ID", "INTEGER"),), columns=("a",))
+    with pytest.raises(UsageError) as caught:
+        narrowing({"a": ORDERS, "b": other})
+    assert str(caught.value) == (
+        "`$auth.store_id` of one table is spelled `$auth.Store_ID` for another;"
+        " expected one spelling; query the tables one by one"
+    )
+
+
 def test_a_hidden_column_is_what_it_is_for_those_who_see_it_alone() -> None:
     """And a hash is keyed, the same for the same value, and NULL for NULL."""
     masks = (

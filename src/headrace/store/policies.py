@@ -40,7 +40,7 @@ def narrowing(policies: Mapping[str, TablePolicy], *, barrier: bool = False) -> 
             that a policy leaves out. It costs what filters gain by skipping rows.
 
     Raises:
-        UsageError: a claim has two types.
+        UsageError: a claim has two types or spellings.
     """
     texts = _Texts(claims(policies.values()))
     selects = {
@@ -55,16 +55,22 @@ def claims(policies: Iterable[TablePolicy]) -> tuple[Claim, ...]:
     """All claims of some policies, by name.
 
     Raises:
-        UsageError: one has two types.
+        UsageError: one has two types, or two spellings: SQL would take those for one.
     """
-    types: dict[str, str] = {}
+    known: dict[str, Claim] = {}
     for claim in (claim for policy in policies for claim in policy.claims):
-        if types.setdefault(claim.name, claim.type) != claim.type:
+        other = known.setdefault(claim.name.lower(), claim)
+        if other.name != claim.name:
             raise UsageError(
-                f"`$auth.{claim.name}` is {types[claim.name]} for one table and {claim.type} for "
+                f"`$auth.{other.name}` of one table is spelled `$auth.{claim.name}` for another; "
+                "expected one spelling; query the tables one by one"
+            )
+        if other.type != claim.type:
+            raise UsageError(
+                f"`$auth.{claim.name}` is {other.type} for one table and {claim.type} for "
                 "another; expected one type; query the tables one by one"
             )
-    return tuple(Claim(name, types[name]) for name in sorted(types))
+    return tuple(sorted(known.values(), key=lambda claim: claim.name))
 
 
 def seen_by(policy: TablePolicy, roles: Collection[str]) -> TablePolicy:

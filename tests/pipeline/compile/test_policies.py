@@ -316,7 +316,23 @@ def test_a_claim_has_one_type_in_a_table_and_in_an_endpoint() -> None:
     assert problems(orders(BY_STORE), wide, both) == [
         (
             "endpoints/e.sql:1: `$auth.store_id` is INTEGER for one table and BIGINT for another;"
-            " expected one type of each claim; cast it in one of the rules of `orders`, `wide`"
+            " expected one spelling and one type of each claim; change one of the rules of"
+            " `orders`,"
+            " `wide`: a cast gives a claim its type"
+        )
+    ]
+
+
+def test_a_claim_has_one_spelling() -> None:
+    [problem] = problems(orders(("", "store_id = $auth.s OR qty = $auth.S")))
+    assert problem == (
+        "sources/orders.yaml:2: `rows` of `orders`: `$auth.S` is spelled `$auth.s` elsewhere;"
+        " expected one spelling"
+    )
+    assert problems(orders(("a", "store_id = $auth.s"), ("b", "store_id = $auth.S"))) == [
+        (
+            "sources/orders.yaml:2: `$auth.S` is spelled `$auth.s` in another rule;"
+            " expected one spelling"
         )
     ]
 

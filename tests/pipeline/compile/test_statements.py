@@ -25,6 +25,7 @@ READS = [
     ("WITH b AS (SELECT 1 AS x) SELECT * FROM (SELECT * FROM b), main.b", "b"),
     ("SELECT * FROM (WITH x AS (FROM a) FROM x) JOIN x ON true", "a x"),
     ("WITH RECURSIVE r AS (SELECT 1 n UNION ALL SELECT n + 1 FROM r, b) FROM r", "b"),
+    ("WITH RECURSIVE a AS (FROM a UNION ALL SELECT x + 1 FROM a WHERE x < 9) FROM a", "a"),
     ("SELECT (SELECT max(x) FROM b WHERE b.i = a.i) FROM a", "b a"),
     ("SELECT 1 FROM a WHERE EXISTS (FROM b) AND x IN (SELECT y FROM c)", "a b c"),
     ("SELECT x FROM a UNION ALL BY NAME SELECT y FROM b ORDER BY (SELECT 1 FROM c)", "a b c"),

@@ -84,7 +84,7 @@ def _policy(
     read = [_rule(relation, schema, rule, analysis) for rule in rules]
     cases = [each for each in read if isinstance(each, _Rule)]
     problems += [each for each in read if isinstance(each, Problem)]
-    problems += _two_types(cases)
+    problems += _at_odds(cases)
     types = {claim.name: claim for each in cases for claim in each.claims}
     claims = tuple(types[name] for name in sorted(types))
     used = dict.fromkeys(name for each in cases for name in each.columns)
@@ -121,7 +121,8 @@ def _rule(relation: Relation, schema: Schema, rule: RowRule, analysis: Analysis)
     predicate = analysis.predicate(rule.sql, table)
     if isinstance(predicate, Mistake):
         return Problem(rule.place, f"{where}: {predicate.found}", predicate.expected, predicate.fix)
-    answer = analysis.answer(analysis.query(predicate.sql), {table: schema}, {})
+    query = analysis.query(predicate.sql)
+    answer = query.mistakes or analysis.answer(query, {table: schema}, {})
     if isinstance(answer, tuple):
         return _unbound(where, rule, predicate, schema, answer[0])
     if answer.bound.volatile:
@@ -161,19 +162,21 @@ def _unbound(
     return Problem(rule.place, f"{where}: {found}", mistake.expected, fix)
 
 
-def _two_types(rules: Iterable[_Rule]) -> Iterator[Problem]:
-    """The claims that the rules of a table compare with values of two types."""
-    types: dict[str, str] = {}
+def _at_odds(rules: Iterable[_Rule]) -> Iterator[Problem]:
+    """The claims that the rules of a table spell, or compare, in two ways."""
+    known: dict[str, Claim] = {}
     for rule in rules:
         for claim in rule.claims:
-            other = types.setdefault(claim.name, claim.type)
-            if other != claim.type:
-                yield Problem(
-                    rule.place,
-                    f"`${AUTH}.{claim.name}` is {claim.type} here, and {other} in another rule",
-                    "one type of each claim",
-                    f"cast it in one of the rules: CAST(${AUTH}.{claim.name} AS {other})",
+            other = known.setdefault(claim.name.lower(), claim)
+            if other.name != claim.name:
+                found = f"`${AUTH}.{claim.name}` is spelled `${AUTH}.{other.name}` in another rule"
+                yield Problem(rule.place, found, "one spelling")
+            elif other.type != claim.type:
+                found = (
+                    f"`${AUTH}.{claim.name}` is {claim.type} here, and {other.type} in another rule"
                 )
+                fix = f"cast it in one of the rules: CAST(${AUTH}.{claim.name} AS {other.type})"
+                yield Problem(rule.place, found, "one type of each claim", fix)
 
 
 def _masks(

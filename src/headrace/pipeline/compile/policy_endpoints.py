@@ -125,8 +125,8 @@ def scoped(
         made: Narrowing = narrowing(policies)
     except UsageError as exc:
         found, _, _ = str(exc).partition("; ")
-        fix = f"cast it in one of the rules of {listed(policies)}"
-        return Problem(endpoint.place, found, "one type of each claim", fix)
+        fix = f"change one of the rules of {listed(policies)}: a cast gives a claim its type"
+        return Problem(endpoint.place, found, "one spelling and one type of each claim", fix)
     if not made.selects:
         return Scoped(answer_sql, None, policies)
     sql = analysis.scoped(answer_sql, made.selects)
