@@ -12,7 +12,8 @@ import pytest
 
 from headrace.base.errors import ProjectError
 from headrace.store.snapshots import Case, Claim, Scope
-from tests.projects import SHOP, Shop, built, write_files
+from tests.cli.shops import call
+from tests.projects import SHOP, Shop, built, served, write_files
 
 ORDERS = dedent(SHOP["sources/orders.yaml"])
 DAILY = dedent(SHOP["models/daily_revenue.sql"])
@@ -44,6 +45,69 @@ def test_an_endpoint_is_published_with_what_it_takes_from_who_asks(shop: Shop) -
     assert manifest.tables["store_revenue"].rows is None
     for table in ("orders", "daily_revenue"):
         assert [case.claims for case in manifest.tables[table].rows or ()] == [("store_id",)]
+
+
+def key_of(shop: Shop, name: str, *options: str) -> dict[str, str]:
+    """The header of a new account's key."""
+    call("users", "add", name, "--service", *options, "--project", str(shop.root))
+    key = call("keys", "create", name, "--project", str(shop.root)).stdout.strip()
+    return {"authorization": f"Bearer {key}"}
+
+
+def test_each_is_answered_with_the_rows_of_their_own_claim(shop: Shop) -> None:
+    shop.run()
+    ten, none = key_of(shop, "anna", "--claim", "store_id=10"), key_of(shop, "carl")
+    wrong = key_of(shop, "ben", "--claim", "store_id=ten")
+    with served(shop) as client:
+        own = client.get("/stores/10/revenue", headers=ten)
+        assert own.json() == [
+            {"day": "2024-01-01", "revenue": 7.5, "orders": 2},
+            {"day": "2024-02-02", "revenue": 6.1, "orders": 1},
+        ]
+        for headers, store in ((ten, 11), (none, 10), (wrong, 10), (none, 11)):
+            answer = client.get(f"/stores/{store}/revenue", headers=headers)
+            assert (answer.status_code, answer.json()) == (200, [])
+            assert answer.headers["etag"] != own.headers["etag"]
+        assert client.get("/stores/10/revenue").status_code == 401
+
+
+CITIES = {
+    "headrace.toml": SCOPED["headrace.toml"],
+    "data/stores.csv": "store_id,city,owner,rent\n10,Lyon,Ann,1\n11,Oslo,Ann,2\n12,Rome,,3\n",
+    "sources/stores.yaml": """\
+        files: data/stores.csv
+        columns:
+          store_id: int
+          city: {type: text, access: [crm]}
+          owner: {type: text, access: [crm], hide: hashed}
+          rent: {type: int, access: [crm], hide: absent}
+        """,
+    "endpoints/stores.sql": "SELECT * FROM stores ORDER BY store_id\n",
+    "endpoints/lyon.sql": "SELECT count(*) AS n FROM stores WHERE city = 'Lyon'\n",
+    "endpoints/rent.sql": "/* access: [crm] */\nSELECT owner, rent FROM stores ORDER BY rent\n",
+}
+
+
+def test_hidden_columns_are_seen_by_their_roles_alone(tmp_path: Path) -> None:
+    shop = Shop(write_files(tmp_path / "shop", CITIES))
+    shop.run()
+    crm, clerk = key_of(shop, "crm", "--role", "crm"), key_of(shop, "clerk", "--role", "clerk")
+    with served(shop) as client:
+        seen = client.get("/stores", headers=crm).json()
+        assert [list(row.values()) for row in seen] == [
+            [10, "Lyon", "Ann"],
+            [11, "Oslo", "Ann"],
+            [12, "Rome", None],
+        ]
+        hidden = client.get("/stores", headers=clerk).json()
+        assert [row["city"] for row in hidden] == [None, None, None]
+        first, second, third = (row["owner"] for row in hidden)
+        assert (first, third) == (second, None)
+        assert len(first) == 64
+        assert client.get("/lyon", headers=crm).json() == [{"n": 1}]
+        assert client.get("/lyon", headers=clerk).json() == [{"n": 0}]
+        assert client.get("/rent", headers=crm).json()[0] == {"owner": "Ann", "rent": 1}
+        assert client.get("/rent", headers=clerk).status_code == 404
 
 
 def test_a_change_of_a_policy_is_said_in_words_and_builds_nothing(tmp_path: Path) -> None:
