@@ -5,13 +5,15 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO ?= demo-project
 
-.PHONY: help install demo test soak check fix bench bench-serve clean
+.PHONY: help install demo test soak check fix bench bench-serve sbom release clean
 
 help:
 	@echo "make demo    create the demo project, run it and serve it"
 	@echo "make test    the whole test suite"
 	@echo "make soak    the locality proof against 50,000 random models, builds against 200 random histories, the API against 5,000 requests, deploys under 50,000"
-	@echo "make check   formatting, lint, types, import order"
+	@echo "make check   formatting, lint, types, import order, what is known to be unsafe"
+	@echo "make sbom    the list of all that headrace runs with, as CycloneDX, in dist/"
+	@echo "make release check, test, build the wheel twice and compare, and list what it runs with"
 	@echo "make fix     format and repair what can be repaired"
 	@echo "make bench   the figures of docs/benchmarks.md on building"
 	@echo "make bench-serve   those on serving, beside other servers of the same rows"
@@ -44,6 +46,14 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive src --configfile pyproject.toml
+
+sbom: $(STAMP)
+	@mkdir -p dist
+	$(BIN)/python -m release.sbom dist/headrace.cdx.json
+
+release: check test sbom
+	$(BIN)/python -m release.wheel dist
 
 fix: $(STAMP)
 	$(BIN)/ruff format .
