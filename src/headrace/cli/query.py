@@ -31,6 +31,8 @@ from headrace.serve.columnar.snapshot_reader import (
 )
 from headrace.serve.formats.forms import Ending, Form
 from headrace.serve.settings import ServeSettings
+from headrace.store.audit import Audit, operator
+from headrace.store.audit_entries import AuditEvent
 from headrace.store.snapshots import Ref
 
 _ENDINGS: tuple[Ending, ...] = get_args(Ending)
@@ -88,6 +90,8 @@ def command(
     principal = asking(opened, account, roles, claims)
     text = sys.stdin.read() if sql == "-" else sql
     require_no_parameters(require_one_select(text))
+    if principal is not None:
+        _put_on_record(opened, ref, principal, text)
     with reading(opened, ref) as reader, _errors(reader, principal):
         seen = Seen(_statement(text), {})
         if principal is not None:
@@ -98,6 +102,15 @@ def command(
             _print_table(reader, seen, _TABLE_LIMIT if limit is None else limit)
         else:
             _print_rows(reader, seen, form, limit)
+
+
+def _put_on_record(opened: Opened, ref: Ref, principal: Principal, text: str) -> None:
+    """Note who looks at what as whom, before anything is shown."""
+    roles = ", ".join(sorted(principal.roles))
+    detail = {"as": principal.id, "roles": roles, "query": text}
+    target = f"{ref.environment}:{ref.number}"
+    with closing(Audit.open(opened.store.root, clock=opened.store.clock)) as audit:
+        audit.append(AuditEvent("queried", operator(), target=target, detail=detail))
 
 
 def _statement(text: str) -> str:
