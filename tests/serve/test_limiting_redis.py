@@ -18,6 +18,7 @@ from headrace.auth.limits import Limiter, Pace, Verdict
 from headrace.base.access import Principal
 from headrace.base.auth_settings import LimitSettings, Rate
 from headrace.base.clock import SystemClock
+from headrace.base.secrets import Secret
 from headrace.serve import ServeSettings
 from headrace.serve.answering.problems import Refused
 from headrace.serve.limiting import Limits
@@ -43,7 +44,7 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 
 def sharing(server: RedisServer, limits: LimitSettings, processes: int = 1) -> Limits:
     settings = ServeSettings(limits=limits, processes=processes)
-    return Limits(settings, None, SharedLimits(server.url, "shop", PATIENT))
+    return Limits(settings, None, SharedLimits(Secret(server.url), "shop", PATIENT))
 
 
 async def let_through(limits: Limits) -> bool:
@@ -72,7 +73,7 @@ def ask_for_a_while(url: str, begin: Barrier, found: multiprocessing.Queue[Times
 
     async def main() -> Times:
         shared, pace, times = (
-            SharedLimits(url, "shop", PATIENT),
+            SharedLimits(Secret(url), "shop", PATIENT),
             Pace.of(RATE),
             list[tuple[float, float]](),
         )
@@ -114,7 +115,10 @@ def test_eight_processes_never_get_more_than_the_burst_and_the_rate(server: Redi
 
 def test_what_redis_says_is_what_a_process_says_by_itself(server: RedisServer) -> None:
     async def main() -> list[Verdict]:
-        shared, pace = SharedLimits(server.url, "shop", PATIENT), Pace.of(Rate(3, 3600.0, 3))
+        shared, pace = (
+            SharedLimits(Secret(server.url), "shop", PATIENT),
+            Pace.of(Rate(3, 3600.0, 3)),
+        )
         found = [await shared.take([("key", pace)]) for _ in range(4)]
         await shared.close()
         return [verdict for each in found if each is not None for verdict in each]
@@ -129,7 +133,7 @@ def test_what_redis_says_is_what_a_process_says_by_itself(server: RedisServer) -
 
 def test_it_is_taken_from_all_keys_or_from_none(server: RedisServer) -> None:
     async def main() -> None:
-        shared = SharedLimits(server.url, "shop", PATIENT)
+        shared = SharedLimits(Secret(server.url), "shop", PATIENT)
         two, one = Pace.of(Rate(2, 3600.0, 2)), Pace.of(Rate(1, 3600.0, 1))
         asked = [("credential", two), ("tenant", one)]
         found = [await shared.take(asked) for _ in range(3)]
@@ -149,7 +153,7 @@ def test_projects_do_not_share_and_names_tell_nothing(server: RedisServer) -> No
     async def main() -> None:
         pace = Pace.of(Rate(1, 3600.0, 1))
         for project in ("shop", "other"):
-            shared = SharedLimits(server.url, project, PATIENT)
+            shared = SharedLimits(Secret(server.url), project, PATIENT)
             [verdict] = await shared.take([("sign-in-account anna@shop.example", pace)]) or []
             assert verdict.allowed
             await shared.close()
@@ -166,7 +170,7 @@ def test_projects_do_not_share_and_names_tell_nothing(server: RedisServer) -> No
 
 def test_a_clock_of_redis_that_was_set_back_keeps_nobody_out(server: RedisServer) -> None:
     async def main() -> list[Verdict]:
-        shared, pace = SharedLimits(server.url, "shop", PATIENT), Pace.of(Rate(10, 1.0, 1))
+        shared, pace = SharedLimits(Secret(server.url), "shop", PATIENT), Pace.of(Rate(10, 1.0, 1))
         await shared.take([("key", pace)])
         with Redis.from_url(server.url) as client:
             [name] = client.keys("*")
@@ -220,7 +224,7 @@ def test_one_of_several_processes_has_its_part_without_redis(server: RedisServer
 def test_a_frozen_redis_is_waited_for_once(server: RedisServer) -> None:
     async def main() -> None:
         limits = LimitSettings(credential=Rate(60, 3600.0, 20))
-        frozen = SharedLimits(server.url, "shop", LinePatience(0.2, 60.0, 60.0))
+        frozen = SharedLimits(Secret(server.url), "shop", LinePatience(0.2, 60.0, 60.0))
         own = Limits(ServeSettings(limits=limits), None, frozen)
         assert await let_through(own)
         server.freeze()

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from redis.exceptions import ResponseError
 
 from headrace.auth.limits import Pace, Verdict
+from headrace.base.secrets import Secret
 from headrace.serve.redis_line import FAILURES, LinePatience, RedisLine
 
 PATIENCE = LinePatience(answer_seconds=0.1, probe_seconds=0.5, longest_probe_seconds=8.0)
@@ -54,7 +55,7 @@ return answer
 class SharedLimits:
     """Limits in a Redis; one event loop uses it."""
 
-    def __init__(self, url: str, project: str, patience: LinePatience = PATIENCE) -> None:
+    def __init__(self, url: Secret, project: str, patience: LinePatience = PATIENCE) -> None:
         """Connect to nothing yet.
 
         Args:

@@ -17,6 +17,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from headrace.base.secrets import Secret
+
 _LOG = logging.getLogger("headrace.serve")
 
 FAILURES = (RedisError, OSError, EOFError, ValueError, LookupError, TimeoutError)
@@ -44,18 +46,18 @@ class LinePatience:
 class RedisLine:
     """A Redis, or nothing; one event loop uses it."""
 
-    def __init__(self, url: str, patience: LinePatience, without: str) -> None:
+    def __init__(self, url: Secret, patience: LinePatience, without: str) -> None:
         """Connect to nothing yet.
 
         Args:
-            url: a `redis://`, `rediss://` or `unix://` address.
+            url: a `redis://`, `rediss://` or `unix://` address; it may hold a password.
             patience: see there.
             without: what goes on while the Redis is away, for the log: "answers are cached".
         """
         self._patience = patience
         self._without = without
         self.client = Redis.from_url(
-            url,
+            url.reveal(),
             # The first try decides: a second one would be waited for.
             retry=Retry(NoBackoff(), 0),
             socket_timeout=patience.answer_seconds,

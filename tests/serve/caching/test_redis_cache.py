@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from headrace.base.secrets import Secret
 from headrace.serve.caching.kept_answers import seal
 from headrace.serve.caching.redis_cache import DEFAULT_LIMITS, RedisCache, RedisLimits, key_prefix
 from tests.serve.redis_server import RedisServer, redis_program
@@ -35,7 +36,7 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 @asynccontextmanager
 async def caching(url: str, limits: RedisLimits = PATIENT) -> AsyncIterator[RedisCache]:
     """A cache, closed in the end."""
-    cache = RedisCache(url, "shop", "prod", limits)
+    cache = RedisCache(Secret(url), "shop", "prod", limits)
     try:
         yield cache
     finally:
@@ -93,7 +94,7 @@ def test_projects_and_environments_are_told_apart(server: RedisServer) -> None:
         async with caching(server.url) as prod:
             await put(prod, b"k", b"value")
             for project, environment in (("shop", "dev"), ("coffee", "prod")):
-                other = RedisCache(server.url, project, environment, PATIENT)
+                other = RedisCache(Secret(server.url), project, environment, PATIENT)
                 assert await other.get(b"k") is None
                 await other.close()
             assert await raw(server, "KEYS", "*") == [b"headrace:1:shop:prod:k"]

@@ -36,9 +36,9 @@ def test_a_reference_is_a_cache_that_connects_to_nothing_yet() -> None:
 
 def test_an_address_is_found_in_a_variable_in_a_file_or_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "url").write_text("rediss://:s3cret@db/0\n")
-    assert redis_url("env:REDIS_URL", VARIABLES) == "redis://:s3cret@db:6379/0"
-    assert redis_url(f"file:{tmp_path}/url", {}) == "rediss://:s3cret@db/0"
-    assert redis_url("unix:///run/redis.sock", {}) == "unix:///run/redis.sock"
+    assert redis_url("env:REDIS_URL", VARIABLES).reveal() == "redis://:s3cret@db:6379/0"
+    assert redis_url(f"file:{tmp_path}/url", {}).reveal() == "rediss://:s3cret@db/0"
+    assert redis_url("unix:///run/redis.sock", {}).reveal() == "unix:///run/redis.sock"
 
 
 @pytest.mark.parametrize(
@@ -145,3 +145,8 @@ def ask(lines: list[str], store: int) -> tuple[bytes, bytes]:
     url = f"{lines[0].split()[-1]}/stores/{store}/revenue"
     with urllib.request.urlopen(url) as answer:
         return answer.headers["ETag"].encode(), answer.read()
+
+
+def test_an_address_never_prints_itself() -> None:
+    found = redis_url("env:REDIS_URL", VARIABLES)
+    assert f"{found} {found!r} {found:>9}" == "*** Secret(***) ***"

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from redis.exceptions import ResponseError
 
+from headrace.base.secrets import Secret
 from headrace.serve.caching.kept_answers import FORMAT, seal, unseal
 from headrace.serve.redis_line import FAILURES, LinePatience, RedisLine
 
@@ -58,7 +59,7 @@ class RedisCache:
     """A second level of the exact cache, in a Redis; one event loop uses it."""
 
     def __init__(
-        self, url: str, project: str, environment: str, limits: RedisLimits = DEFAULT_LIMITS
+        self, url: Secret, project: str, environment: str, limits: RedisLimits = DEFAULT_LIMITS
     ) -> None:
         """Connect to nothing yet.
 

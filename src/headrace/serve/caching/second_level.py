@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from headrace.base.errors import UsageError
+from headrace.base.secrets import Secret
 from headrace.serve.caching.cache import SecondLevel
 
 # Never with the value: it may hold a password.
@@ -42,7 +43,7 @@ def open_second_level(reference: str, project: str, environment: str) -> SecondL
     return cache
 
 
-def redis_url(reference: str, variables: Mapping[str, str]) -> str:
+def redis_url(reference: str, variables: Mapping[str, str]) -> Secret:
     """The address that a reference leads to: `env:NAME`, `file:PATH`, or an address itself.
 
     Raises:
@@ -68,7 +69,7 @@ def redis_url(reference: str, variables: Mapping[str, str]) -> str:
             "rediss:// of the same form, or unix://PATH; `%` and `/` in a password are written "
             "`%25` and `%2F`"
         )
-    return url.strip()
+    return Secret(url.strip())
 
 
 def _file_text(path: Path) -> str:
