@@ -23,6 +23,7 @@ from headrace.store.audit import Audit, operator
 from headrace.store.audit_entries import Action, AuditEntry, AuditEvent, chained
 from headrace.store.audit_verifying import Head
 from headrace.store.durable import Disk
+from headrace.store.store import Store
 from tests.store.disks import Crash, FaultyDisk, QuickDisk, faults
 
 START = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -617,3 +618,12 @@ def test_the_operator_is_who_the_system_says_whatever_the_environment_says(
     monkeypatch.setenv("USER", "eve")
     assert operator().startswith("os:")
     assert operator() != "os:eve"
+
+
+def test_gc_leaves_every_entry(tmp_path: Path, whole: dict[str, bytes]) -> None:
+    lay_out(whole, tmp_path)
+    clock = SetClock(datetime(2030, 1, 1, tzinfo=UTC))
+    store = Store.open(tmp_path, clock=clock)
+    for _ in range(3):
+        store.collect(keep_days=0, keep_last=1, grace_seconds=0)
+    assert found(tmp_path) == "None: "
