@@ -5,11 +5,14 @@ It lists what the OpenAPI document of the same principal lists, and nothing else
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fastapi.routing import APIRoute
+import msgspec
 
 from headrace.base.access import Principal
+from headrace.serve.batch import PATH as BATCH_PATH
+from headrace.serve.describing.openapi_paths import stream_path
 from headrace.serve.editions.edition import Edition
 from headrace.store.snapshots import EndpointContract
 
@@ -57,6 +60,21 @@ class Overview:
     lines: tuple[Line, ...] = ()
 
 
+class _Parameter(msgspec.Struct):
+    name: str = ""
+    required: bool = False
+
+
+class _Operation(msgspec.Struct):
+    summary: str = ""
+    description: str = ""
+    parameters: list[_Parameter] = []
+
+
+class _Document(msgspec.Struct):
+    paths: dict[str, dict[str, _Operation]]
+
+
 def overview_of(edition: Edition, principal: Principal, environment: str) -> Overview:
     """What an edition serves to somebody, in the order of its paths."""
     compiled = [
@@ -64,17 +82,7 @@ def overview_of(edition: Edition, principal: Principal, environment: str) -> Ove
         for each in edition.endpoints.values()
         if each.contract.access.allows(principal)
     ]
-    written = [
-        Line(
-            ", ".join(sorted(route.methods or ())),
-            route.path,
-            route.description,
-            tuple(each.name for each in route.dependant.path_params),
-            "",
-        )
-        for route, access in edition.code.routes
-        if isinstance(route, APIRoute) and access.allows(principal)
-    ]
+    written = _written(edition, principal)
     manifest = edition.reader.snapshot.manifest
     return Overview(
         manifest.project,
@@ -83,6 +91,23 @@ def overview_of(edition: Edition, principal: Principal, environment: str) -> Ove
         edition.ref.at,
         tuple(sorted([*compiled, *written], key=lambda line: line.path)),
     )
+
+
+def _written(edition: Edition, principal: Principal) -> Iterator[Line]:
+    """What the user's routers answer: what is described, and of no endpoint."""
+    described = msgspec.json.decode(edition.descriptions.of(principal).openapi, type=_Document)
+    contracts = [each.contract for each in edition.endpoints.values()]
+    of_endpoints = {BATCH_PATH, *map(stream_path, contracts), *(each.path for each in contracts)}
+    for path, operations in described.paths.items():
+        if path in of_endpoints:
+            continue
+        listed = list(operations.values())
+        needs = [
+            each.name for operation in listed for each in operation.parameters if each.required
+        ]
+        said = listed[0].description or listed[0].summary if listed else ""
+        methods = ", ".join(sorted(name.upper() for name in operations))
+        yield Line(methods, path, said, tuple(dict.fromkeys(needs)), "")
 
 
 def _line(contract: EndpointContract, age_seconds: int) -> Line:
