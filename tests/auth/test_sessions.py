@@ -19,6 +19,7 @@ SETTINGS = AuthSettings((ISSUER,), session_seconds=12 * 3600, session_idle_secon
 CLARA = Principal(
     "https://idp.example|clara",
     frozenset({"viewer"}),
+    frozenset({"read"}),
     claims={"tenant": "north", "stores": (1, 2), "vip": True},
 )
 
@@ -211,19 +212,23 @@ def test_whom_another_issuer_knows_is_kept_with_the_session(
     assert found is not None
     principal = elsewhere.principal_of(found)
     assert principal is not None
-    assert (principal.id, principal.roles, principal.claims) == (
+    assert (principal.id, principal.roles, principal.scopes, principal.claims) == (
         CLARA.id,
         CLARA.roles,
+        CLARA.scopes,
         CLARA.claims,
     )
     assert principal.credential == session.credential
 
 
-def test_without_its_issuer_in_the_settings_a_session_has_ended(
-    people: People, sessions: Sessions
+@pytest.mark.parametrize(
+    "issuers", [(), (replace(ISSUER, roles={"staff": "viewer"}),), (replace(ISSUER, name="other"),)]
+)
+def test_when_the_settings_say_something_else_of_its_issuer_a_session_has_ended(
+    people: People, sessions: Sessions, issuers: tuple[Issuer, ...]
 ) -> None:
     cookie, _ = sessions.begin_by("idp", CLARA)
-    after = opened(people, replace(SETTINGS, issuers=()))
+    after = opened(people, replace(SETTINGS, issuers=issuers))
     assert after.find(cookie.reveal()) is None
     assert looked_up(after, cookie.reveal()) is None
 

@@ -35,8 +35,9 @@ _REFRESH_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What somebody gets who has signed in; `refresh` is None for a program with a key."""
+    """What `account` gets, which has signed in; `refresh` is None for a program with a key."""
 
+    account: str
     access: Secret
     expires_seconds: int
     refresh: Secret | None = None
@@ -165,7 +166,7 @@ class OwnTokens:
         key = self.keys.signing()
         headers = {"typ": TYPE, "kid": key.kid}
         token = jwt.encode(claims, key.private(), algorithm=ALGORITHM, headers=headers)
-        return Grant(Secret(token), seconds, refresh)
+        return Grant(account.name, Secret(token), seconds, refresh)
 
     # Verifying
 

@@ -13,20 +13,23 @@ import re
 import secrets
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from headrace.auth.directory import Account, Directory
 from headrace.auth.following import FollowedDirectory
 from headrace.base.access import ClaimValue, Principal
-from headrace.base.auth_settings import AuthSettings
+from headrace.base.auth_settings import AuthSettings, Issuer
 from headrace.base.clock import Clock
+from headrace.base.hashing import address
 from headrace.base.secrets import Secret
 from headrace.store.database import Database, Parameters
 
 _ID_BYTES = 32
 _ID = re.compile(r"[A-Za-z0-9_-]{43}")
 _HANDLE_CHARACTERS = 16
+# What SQLite has room for.
+_EPOCH_DIGITS = 12
 _BROWSER_CHARACTERS = 200
 # Somebody who signs in again and again must not fill the file.
 SESSIONS_OF_ONE = 50
@@ -42,7 +45,8 @@ class Session:
         digest: of its id.
         owner: `Principal.id` of who has signed in.
         account: name of the local account; "" for somebody of another issuer.
-        epoch: of the account when the session began; it ends when the account has another.
+        epoch: of the account, or of what the settings say of the issuer, when the session began;
+            it ends when that is another one.
         issuer: name of the other issuer; "" for a local account.
         known: of somebody of another issuer, who it is.
         begun_at, used_at: sign-in, and last use as far as it is written.
@@ -86,6 +90,10 @@ class Sessions:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _changed: int = -1
     _written_at: float = 0.0
+    _epochs: Mapping[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._epochs = {each.name: _epoch_of(each) for each in self.settings.issuers}
 
     # Beginning and ending
 
@@ -102,10 +110,15 @@ class Sessions:
     def begin_by(
         self, issuer: str, principal: Principal, browser: str = ""
     ) -> tuple[Secret, Session]:
-        """Sign in whom another issuer knows; see `begin_for`. The issuer's name is that of the
-        settings: without it there, its sessions have ended.
+        """Sign in whom another issuer knows; see `begin_for`.
+
+        Args:
+            issuer: its name in the settings. When they say anything else of it, such as other
+                roles, its sessions have ended.
+            principal: who it is.
+            browser: its User-Agent.
         """
-        return self._begin(principal.id, "", 0, issuer, principal, browser)
+        return self._begin(principal.id, "", self._epochs[issuer], issuer, principal, browser)
 
     def _begin(
         self,
@@ -148,7 +161,9 @@ class Sessions:
     def of(self, owner: str) -> list[Session]:
         """The sessions of somebody that have not ended, newest first."""
         now = self._now()
-        listed = [replace(each, used_at=self._used_at(each)) for each in self._known.values()]
+        # A copy: a thread may add a session meanwhile.
+        known = list(self._known.values())
+        listed = [replace(each, used_at=self._used_at(each)) for each in known]
         mine = [each for each in listed if each.owner == owner and self._holds(each, now)]
         return sorted(mine, key=lambda each: each.begun_at, reverse=True)
 
@@ -168,7 +183,9 @@ class Sessions:
     def is_known(self, digest: bytes) -> bool:
         """Whether memory can tell what has become of a session."""
         session = self._known.get(digest)
-        return session is not None and session.epoch <= self.directory.now.revision
+        if session is None:
+            return False
+        return not session.account or session.epoch <= self.directory.now.revision
 
     def look_up(self, digest: bytes) -> None:
         """Let `find` know a session that has just begun in another process, if there is one."""
@@ -255,13 +272,18 @@ class Sessions:
         if session.account:
             account = self.directory.now.accounts.get(session.account)
             return account is not None and not account.disabled and account.epoch == session.epoch
-        return any(issuer.name == session.issuer for issuer in self.settings.issuers)
+        return self._epochs.get(session.issuer) == session.epoch
 
     def _used_at(self, session: Session) -> float:
         return max(session.used_at, self._used.get(session.digest, 0.0))
 
     def _now(self) -> float:
         return self.clock.now().timestamp()
+
+
+def _epoch_of(issuer: Issuer) -> int:
+    """A number that changes with everything that the settings say of an issuer."""
+    return int(address("issuer", asdict(issuer))[:_EPOCH_DIGITS], 16)
 
 
 def digest_of(cookie: str) -> bytes:
@@ -299,6 +321,7 @@ def _written(principal: Principal | None) -> str:
     known: dict[str, object] = {
         "id": principal.id,
         "roles": sorted(principal.roles),
+        "scopes": None if principal.scopes is None else sorted(principal.scopes),
         "claims": dict(principal.claims),
     }
     return json.dumps(known)
@@ -312,4 +335,5 @@ def _read(known: str) -> Principal | None:
         name: tuple(value) if isinstance(value, list) else value
         for name, value in read["claims"].items()
     }
-    return Principal(read["id"], frozenset(read["roles"]), claims=claims)
+    scopes = None if read["scopes"] is None else frozenset(read["scopes"])
+    return Principal(read["id"], frozenset(read["roles"]), scopes, claims)

@@ -111,7 +111,8 @@ class SigningKeys:
         """The key that signs now: of those whose time has come, the latest."""
         now = self._now()
         return max(
-            (key for key in self._known.values() if key.can_sign and key.signs_from <= now),
+            # A copy: a thread may add a key meanwhile.
+            (key for key in list(self._known.values()) if key.can_sign and key.signs_from <= now),
             key=lambda key: (key.signs_from, key.kid),
         )
 

@@ -20,7 +20,12 @@ from headrace.serve.signing_in.answers import SETUP_PAGE, SIGN_IN_PAGE
 from headrace.serve.signing_in.bodies import HOME, own_path
 from headrace.serve.signing_in.face import SigningIn
 
+_INSECURE = (
+    "This page came over http, and browsers keep a session only over https, or on the server's own "
+    "machine. Behind a proxy with https, `public_url` under [auth] says its address."
+)
 _SIGN_IN_PROBLEMS = {
+    "insecure": _INSECURE,
     "wrong": "The name or the password is not right.",
     "limited": "Too many attempts to sign in. Wait a minute, then try again.",
     "busy": "Too many people are signing in. Try again in a moment.",
@@ -29,6 +34,7 @@ _SIGN_IN_PROBLEMS = {
     "issuer": "The issuer cannot be reached. Try again later, or sign in with a password.",
 }
 _SETUP_PROBLEMS = {
+    "insecure": _INSECURE,
     "token": "The setup token is not valid. Use the one that was printed last: it is good for an "
     "hour, and for one account. Starting the server again prints a new one.",
     "name": "An account cannot be called so. Use letters, digits, and `.`, `_`, `-`, `@` between.",

@@ -19,6 +19,11 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 
+def new_key(kid: str) -> RSAKey:
+    """A key that signs whatever RSA keys do."""
+    return RSAKey.generate_key(2048, {"kid": kid, "use": "sig"})
+
+
 @cache
 def a_key(kid: str) -> RSAKey:
     """The same key each time: making one takes a while."""
@@ -107,17 +112,6 @@ class Provider:
             "token_endpoint": f"{self.url}/token",
             "jwks_uri": f"{self.url}/jwks",
         }
-
-
-@cache
-def a_key(kid: str) -> RSAKey:
-    """The same key each time: making one takes a while."""
-    return new_key(kid)
-
-
-def new_key(kid: str) -> RSAKey:
-    """A key that signs whatever RSA keys do."""
-    return RSAKey.generate_key(2048, {"kid": kid, "use": "sig"})
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
@@ -20,7 +20,13 @@ FLOW_SECONDS = 600
 # Lax, not Strict: whoever follows a link to the console from elsewhere is signed in still, and so
 # is who comes back from another issuer. Nothing is changed by what Lax lets through, a GET.
 _ATTRIBUTES = "Path=/; Secure; HttpOnly; SameSite=Lax"
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 _UNKEPT = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+
+
+def keeps_cookies(origin: str) -> bool:
+    """Whether browsers keep our cookies on pages of an origin: over https, and on this machine."""
+    return urlsplit(origin).scheme == "https" or urlsplit(origin).hostname in _THIS_MACHINE
 
 
 def session_cookie_of(session: Secret) -> str:

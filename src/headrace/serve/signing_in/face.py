@@ -28,6 +28,7 @@ from headrace.serve.signing_in.answers import (
     SETUP_PAGE,
     SIGN_IN_PAGE,
     granted,
+    keeps_cookies,
     not_granted,
     session_cookie_of,
     to_page,
@@ -150,7 +151,7 @@ class SigningIn:
     async def _for_password(self, asked: TokenRequest, address: str) -> Grant:
         account = await self.attempts.account(asked.name, Secret(asked.password), address)
         if account is None:
-            self.note(ANONYMOUS, "sign_in_failed", asked.name, {"for": "token"}, address=address)
+            self._note_failure(asked.name, "token", address)
             raise Refused(not_granted(_WRONG))
         grant = await asyncio.to_thread(self.tokens.grant, account)
         self.note(_principal(account), "token_issued", account.name, {}, address=address)
@@ -165,6 +166,13 @@ class SigningIn:
             grant = None
         if grant is None:
             raise Refused(not_granted("The refresh token is not valid."))
+        self.note(
+            Principal(f"user:{grant.account}"),
+            "token_refreshed",
+            grant.account,
+            {},
+            address=address,
+        )
         return grant
 
     async def _for_key(self, request: FaceRequest) -> Grant:
@@ -192,6 +200,8 @@ class SigningIn:
         """A session for the password in a form."""
         require_own_page(request.scope, request.origin)
         form = await read_form(request)
+        if not keeps_cookies(request.origin):
+            return to_page(SIGN_IN_PAGE, problem="insecure")
         name, target = form.get("name", ""), own_path(form.get("next", ""))
         try:
             account = await self.attempts.account(
@@ -202,8 +212,7 @@ class SigningIn:
             code = "limited" if is_limit else "busy"
             return to_page(SIGN_IN_PAGE, problem=code, next=_unless_home(target))
         if account is None:
-            detail = {"for": "session"}
-            self.note(ANONYMOUS, "sign_in_failed", name, detail, address=request.address)
+            self._note_failure(name, "session", request.address)
             return to_page(SIGN_IN_PAGE, problem="wrong", next=_unless_home(target))
         return await self._begun(request, account, target)
 
@@ -236,6 +245,8 @@ class SigningIn:
         """The first account, for the token that was printed."""
         require_own_page(request.scope, request.origin)
         form = await read_form(request)
+        if not keeps_cookies(request.origin):
+            return to_page(SETUP_PAGE, problem="insecure")
         name, password = form.get("name", ""), Secret(form.get("password", ""))
         try:
             await self.attempts.limit(request.address, "setup")
@@ -287,6 +298,11 @@ class SigningIn:
         before = self._session(request)
         if before is not None:
             await asyncio.to_thread(self.sessions.end, before)
+
+    def _note_failure(self, name: str, wanted: str, address: str) -> None:
+        # A name that is none may be a password that was typed into the wrong field.
+        known = name if name in self.sessions.directory.now.accounts else ""
+        self.note(ANONYMOUS, "sign_in_failed", known, {"for": wanted}, address=address)
 
     def _note_sign_in(self, request: FaceRequest, session: Session) -> None:
         principal = self.sessions.principal_of(session) or ANONYMOUS
