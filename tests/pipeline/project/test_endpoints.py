@@ -107,6 +107,11 @@ MISTAKES = [
         "2:12: 'a-b' cannot name a parameter; expected letters, digits and underscores",
     ),
     ("path: /batch", f"2:7: `path` is '/batch'; {A_PATH}; headrace answers `/batch` itself"),
+    ("path: /auth", f"2:7: `path` is '/auth'; {A_PATH}; headrace answers `/auth` itself"),
+    (
+        "path: /manage/{id}",
+        f"2:7: `path` is '/manage/{{id}}'; {A_PATH}; headrace answers `/manage/{{id}}` itself",
+    ),
     ("filters: [a, b, a]", "2:17: `a` is named twice; expected each field once"),
     ("sort: {a: b}", "2:7: `sort` is a mapping; expected a text"),
     ("sort: [[a]]", "2:8: an entry of `sort` is a list; expected a text"),
