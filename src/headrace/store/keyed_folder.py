@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -96,7 +96,9 @@ def copy_recipe(contract: EndpointContract) -> str:
     columns = [[column.name, column.type] for column in contract.columns]
     # What an answer has without any row is the whole query's to say.
     whole = contract.sql if contract.keyed.lone else ""
-    return address("keyed", FORMAT, msgspec.to_builtins(contract.keyed), columns, whole)
+    # Whom it answers changes nothing of what it holds.
+    held = replace(contract.keyed, cases=())
+    return address("keyed", FORMAT, msgspec.to_builtins(held), columns, whole)
 
 
 def copy_address(contract: EndpointContract, versions: Mapping[str, str]) -> str:

@@ -23,7 +23,15 @@ from headrace.base.declarations import (
     Source,
 )
 from headrace.base.errors import Place
-from headrace.store.snapshots import Case, Claim, ColumnMask, RowCase, Scope, TablePolicy
+from headrace.store.snapshots import (
+    Case,
+    Claim,
+    ColumnMask,
+    KeyedCase,
+    RowCase,
+    Scope,
+    TablePolicy,
+)
 from tests.pipeline.compile.projects import ORDERS, compiled, endpoint, model, problems, source
 
 KNOWN = Access("authenticated")
@@ -72,11 +80,9 @@ def test_an_endpoint_reads_a_table_through_its_rows() -> None:
     assert contract.scope == Scope((Claim("store_id", "INTEGER"),), (Case("", ("store_id",)),))
     assert contract.access == KNOWN
     assert contract.parameters == ()
-    assert (contract.access_path, contract.keyed) == ("columnar", None)
-    assert contract.reason == (
-        "the query reads tables through the policies of their rows and columns:"
-        " who asks decides the answer"
-    )
+    assert contract.access_path == "keyed"
+    assert contract.keyed is not None
+    assert (contract.keyed.equal, contract.keyed.cases) == (("auth_store_id",), (KeyedCase((0,)),))
 
 
 def test_rows_by_role_are_cases_of_one_scope() -> None:
@@ -127,11 +133,17 @@ def test_no_answer_of_a_scope_is_among_those_that_are_kept() -> None:
     for parameters in ("SELECT day FROM orders", sql):
         one = replace(asked(parameters), params=few if "$status" in parameters else ())
         [contract] = compiled(orders(BY_STORE), one).endpoints
-        assert contract.access_path == "columnar"
-    assert problems(orders(BY_STORE), replace(asked("SELECT day FROM orders"), serve="keyed")) == [
+        assert contract.access_path == "keyed"
+        assert contract.keyed is not None
+        assert contract.keyed.equal[0] == "auth_store_id"
+    several = orders(("", "list_contains($auth.stores, store_id)"))
+    [contract] = compiled(several, asked("SELECT day FROM orders")).endpoints
+    assert contract.access_path == "columnar"
+    assert problems(several, replace(asked("SELECT day FROM orders"), serve="keyed")) == [
         (
-            "endpoints/e.sql:1: this cannot be served by key (`serve: keyed`): the query reads"
-            " tables through the policies of their rows and columns"
+            "endpoints/e.sql:1: this cannot be served by key (`serve: keyed`): the query asks for"
+            " rows that depend on who asks: everybody is answered by queries: the policy of"
+            " `orders` computes with a parameter"
         )
     ]
 

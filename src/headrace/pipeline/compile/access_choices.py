@@ -28,7 +28,12 @@ class Choice:
 
 
 def choose_path(
-    endpoint: Endpoint, sql: SqlText, parameters: Sequence[Parameter], access: Access
+    endpoint: Endpoint,
+    sql: SqlText,
+    parameters: Sequence[Parameter],
+    access: Access,
+    *,
+    scoped: bool = False,
 ) -> Choice | Problem:
     """The access path of an endpoint; a Problem when its header asks for one that it cannot have.
 
@@ -36,6 +41,7 @@ def choose_path(
         sql: its query, at its place.
         parameters: of the query.
         access: whether rows in the order of a key answer it.
+        scoped: whether the answer depends on who asks: of such answers there may be any number.
     """
     asked = [each for each in parameters if each.name not in _PAGING]
     answers = prod(map(_values, asked))
@@ -45,12 +51,12 @@ def choose_path(
         place = place_in(sql, access.line, access.column)
         found = f"this cannot be served by key (`serve: keyed`): {_clause(access)} {access.says}"
         return Problem(place, found, fix=access.advice)
-    if not asked and endpoint.serve != "keyed":
+    if not asked and endpoint.serve != "keyed" and not scoped:
         paging = " but those that page" if parameters else ""
         return Choice("cache", f"it has no parameters{paging}, so its answers are kept")
     if access.keyed is not None:
         return Choice("keyed", access.says, keyed=access.keyed)
-    if 0 < answers <= MOST_CACHED:
+    if 0 < answers <= MOST_CACHED and not scoped:
         return Choice("cache", f"its parameters allow {answers} answers, so all of them are kept")
     line = place_in(sql, access.line, access.column).line
     where = f" (line {line})" if access.clause else ""

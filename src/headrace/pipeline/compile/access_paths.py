@@ -28,24 +28,39 @@ from headrace.pipeline.compile.access_planning import (
 from headrace.pipeline.compile.access_refusals import refuse_parameters, refuse_query
 from headrace.pipeline.compile.access_rollups import rollup
 from headrace.pipeline.compile.access_rows import grouped_rows, plain_rows
-from headrace.pipeline.compile.access_texts import excerpt, place_of
+from headrace.pipeline.compile.access_texts import excerpt, place_of, spelled
 from headrace.pipeline.compile.queries import Access
+from headrace.store.scopes import PREFIX
 
 
 def plan_access(asked: Asked, binder: Binder) -> Access:
     """How a query is answered by key, or the clause by which it is not."""
-    columns = compared_columns(asked.tree, asked.tables)
     try:
-        plan = _read(asked, binder)
-        found = _planned(plan)
+        plan, found = planned_query(asked, binder)
     except NotKeyed as exc:
-        line, column = place_of(asked.text, exc.node)
-        clause = exc.before + excerpt(asked.text, exc.node) if exc.node else ""
-        about = excerpt(asked.text, exc.about) if exc.about else ""
-        says, advice = (each.replace("{}", about) for each in (exc.says, exc.advice))
-        return Access(None, clause, says, advice, line, column, columns)
-    words = _words(plan, found)
-    return Access(found.keyed, says=words, columns=columns, origins=found.origins)
+        return refusal(asked, exc)
+    columns = compared_columns(asked.tree, asked.tables)
+    return Access(found.keyed, says=words(plan, found), columns=columns, origins=found.origins)
+
+
+def planned_query(asked: Asked, binder: Binder) -> tuple[Planning, Planned]:
+    """A query, read, and the copy that answers it.
+
+    Raises:
+        NotKeyed: none does.
+    """
+    plan = _read(asked, binder)
+    return plan, _planned(plan)
+
+
+def refusal(asked: Asked, exc: NotKeyed) -> Access:
+    """What is said of a query that no copy answers, at the clause by which none does."""
+    line, column = place_of(asked.text, exc.node)
+    clause = exc.before + excerpt(asked.text, exc.node) if exc.node else ""
+    about = excerpt(asked.text, exc.about) if exc.about else ""
+    says, advice = (each.replace("{}", about) for each in (exc.says, exc.advice))
+    columns = compared_columns(asked.tree, asked.tables)
+    return Access(None, clause, says, advice, line, column, columns)
 
 
 def _planned(plan: Planning) -> Planned:
@@ -157,7 +172,7 @@ def _merged(plan: Planning, groups: Sequence[Node], *, lone: bool = False) -> Pl
     return rollup(plan, groups, lone=lone)
 
 
-def _words(plan: Planning, planned: Planned) -> str:
+def words(plan: Planning, planned: Planned) -> str:
     """What the key of a copy is: "store_id = $store_id, day from $since, in order of day"."""
     text, keyed, order = plan.asked.text, planned.keyed, planned.order
 
@@ -166,7 +181,8 @@ def _words(plan: Planning, planned: Planned) -> str:
         return excerpt(text, item.written) + (" DESC" if backwards else "")
 
     found = [
-        f"{excerpt(text, each.item.written)} = ${each.compared[0].parameter}" for each in plan.equal
+        f"{spelled(text, each.item.written)} = {_given(each.compared[0].parameter)}"
+        for each in plan.equal
     ]
     if plan.ranged is not None:
         found.append(_range_words(text, plan.ranged))
@@ -176,6 +192,12 @@ def _words(plan: Planning, planned: Planned) -> str:
     elif order:
         found.append(f"in order of {', '.join(map(said, order))}")
     return ", ".join(found) or "all rows, in any order"
+
+
+def _given(parameter: str) -> str:
+    """A parameter as the user writes it: a claim is one of whoever asks."""
+    claim = parameter.removeprefix(PREFIX)
+    return f"${parameter}" if claim == parameter else f"$auth.{claim}"
 
 
 def _range_words(text: str, ranged: Range) -> str:

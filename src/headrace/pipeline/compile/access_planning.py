@@ -12,7 +12,7 @@ from headrace.engines.trees import Node
 from headrace.pipeline.compile.access_clauses import Comparison, Conditions, NotKeyed, Page
 from headrace.pipeline.compile.access_names import Selection
 from headrace.pipeline.compile.access_order import Sorted
-from headrace.pipeline.compile.access_texts import excerpt
+from headrace.pipeline.compile.access_texts import spelled
 from headrace.pipeline.compile.access_types import compared_as, is_sort_type
 from headrace.pipeline.compile.copies import copied_columns
 from headrace.pipeline.compile.probing import BARE
@@ -148,15 +148,7 @@ class Planning:
     def where(self, fixed: Sequence[Node]) -> Node | None:
         """The conditions that hold for every request; nothing that is compared is NULL."""
         known = [{**_IS_NOT_NULL, "children": [each]} for each in self.compared]
-        clauses = [*fixed, *known]
-        if len(clauses) < 2:
-            return clauses[0] if clauses else None
-        return {
-            "class": "CONJUNCTION",
-            "type": "CONJUNCTION_AND",
-            "alias": "",
-            "children": clauses,
-        }
+        return conjunction([*fixed, *known])
 
     def copy(self, tree: Node, parts: Sequence[KeyExpression], rest: Sequence[Node]) -> Copy:
         """The copy of some rows.
@@ -213,17 +205,17 @@ class Planning:
 
     def _compared_type(self, comparison: Comparison, type_name: str) -> str:
         name, wanted = comparison.parameter, self.asked.types[comparison.parameter]
-        if any(self._type_named(cast) != wanted for cast in comparison.casts):
+        if any(self.type_named(cast) != wanted for cast in comparison.casts):
             fix = f"leave the cast out, or declare its type: params: {{{name}: {{type: …}}}}"
             raise NotKeyed(comparison.clause, f"compares with another type than ${name} has", fix)
         found = compared_as(type_name, wanted)
         if not found:
-            what = excerpt(self.asked.text, comparison.expression)
+            what = spelled(self.asked.text, comparison.expression)
             says = f"compares `{what}`, {_a(type_name)}, with {_a(wanted)}: no key of a copy does"
             raise NotKeyed(comparison.clause, says, _ONE_TYPE)
         return found
 
-    def _type_named(self, kind: Node) -> str:
+    def type_named(self, kind: Node) -> str:
         """DuckDB's spelling of a type that a cast names."""
         cast = {**self.binder.cast(_NULL, "INTEGER"), "type_expr": kind}
         return type_of(cast, self.asked.tree, self.binder)
@@ -256,6 +248,14 @@ class Planning:
 
 
 _IS_NOT_NULL: Node = {"class": "OPERATOR", "type": "OPERATOR_IS_NOT_NULL", "alias": ""}
+
+
+def conjunction(clauses: Sequence[Node]) -> Node | None:
+    """The condition that all of some hold; None of none."""
+    if len(clauses) < 2:
+        return clauses[0] if clauses else None
+    children = list(clauses)
+    return {"class": "CONJUNCTION", "type": "CONJUNCTION_AND", "alias": "", "children": children}
 
 
 def _named(expressions: Sequence[Node]) -> list[Node]:

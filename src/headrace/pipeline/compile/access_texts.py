@@ -17,6 +17,14 @@ def excerpt(text: str, node: Node) -> str:
     return words if len(words) <= _LONGEST else words[: _LONGEST - 1].rstrip() + "…"
 
 
+def spelled(text: str, node: Node) -> str:
+    """The same of a clause that may be none of the text's own, as that of a row policy."""
+    written = excerpt(text, node)
+    if written or node.get("class") != "COLUMN_REF":
+        return written or "an expression"
+    return ".".join(node["column_names"])
+
+
 def place_of(text: str, node: Node | None) -> tuple[int, int]:
     """Line and column at which a clause begins, from 1; that of the text where none is known."""
     span = None if node is None else _span(node)

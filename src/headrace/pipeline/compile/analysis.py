@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import msgspec
 
 from headrace.base.hashing import Part, address
 from headrace.base.partitions import Split
@@ -18,6 +21,7 @@ from headrace.pipeline.compile.queries import (
     Proof,
     Query,
 )
+from headrace.store.snapshots import Scope, TablePolicy
 
 
 class Analysis:
@@ -76,6 +80,22 @@ class Analysis:
             return known
         found = self.analyst().scoped(sql, selects)
         return found if isinstance(found, Mistake) else self.cache.keep_scoped(key, found)
+
+    def under(
+        self,
+        query: Query,
+        tables: Mapping[str, Schema],
+        answer: Answer,
+        policies: Mapping[str, TablePolicy],
+        scope: Scope | None,
+    ) -> Answer:
+        """An endpoint's query with its access under policies; see `Analyst.access`."""
+        rules = [msgspec.to_builtins(each) for each in (policies, scope)]
+        key = address("under", query.statement, _columns(tables), answer.types, *rules)
+        if (known := self.cache.answer(key)) is not None:
+            return known
+        access = self.analyst().access(query.statement, tables, answer, policies, scope)
+        return self.cache.keep_answer(key, replace(answer, access=access))
 
     def prove(
         self,

@@ -29,6 +29,8 @@ from headrace.engines.trees import (
 )
 from headrace.pipeline.compile.access_paths import plan_access
 from headrace.pipeline.compile.access_planning import Asked
+from headrace.pipeline.compile.access_policies import keyed_cases
+from headrace.pipeline.compile.access_scoping import scoping_of
 from headrace.pipeline.compile.copies import copied_columns
 from headrace.pipeline.compile.lineage import trace
 from headrace.pipeline.compile.locality import Claim, prove
@@ -37,6 +39,7 @@ from headrace.pipeline.compile.pinning import pinned
 from headrace.pipeline.compile.policy_predicates import read_predicate
 from headrace.pipeline.compile.probing import probes
 from headrace.pipeline.compile.queries import (
+    Access,
     Answer,
     Bound,
     Mistake,
@@ -52,6 +55,7 @@ from headrace.pipeline.compile.statements import (
     without_semicolon,
 )
 from headrace.pipeline.compile.volatility import volatile_functions, volatile_names
+from headrace.store.snapshots import Scope, TablePolicy
 
 _DESCRIBE = "DESCRIBE "
 _FUNCTIONS = "SELECT lower(function_name), function_type, macro_definition FROM duckdb_functions()"
@@ -154,6 +158,27 @@ class DuckDBAnalyst:
             return scoped_sql(self._connection, sql, selects)
         except UsageError as exc:
             return Mistake(1, 0, str(exc))
+
+    def access(
+        self,
+        sql: str,
+        tables: Mapping[str, Schema],
+        answer: Answer,
+        policies: Mapping[str, TablePolicy],
+        scope: Scope | None,
+    ) -> Access:
+        """How an endpoint's query is answered by key under the policies of its tables."""
+        self._create(tables)
+        tree, types, fields = self._statement(sql)["node"], answer.types, answer.bound.schema
+        asked = Asked(sql, tree, tables, types, fields, self._aggregates())
+        return keyed_cases(asked, self, scoping_of(policies, scope, self._predicate))
+
+    def _predicate(self, text: str) -> Node:
+        """The tree of a condition."""
+        statement = read_statement(self._connection, f"SELECT 1 WHERE ({text}\n)")
+        assert not isinstance(statement, Mistake), "a policy's conditions have been read before"
+        condition: Node = statement["node"]["where_clause"]
+        return condition
 
     def written(self, tree: Node) -> tuple[str, Schema] | None:
         """A query without parameters as SQL, and its columns; None when it does not bind."""

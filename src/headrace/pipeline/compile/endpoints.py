@@ -13,7 +13,7 @@ from headrace.base.hashing import Part, address
 from headrace.base.names import listed, near_miss
 from headrace.base.tables import Column, Schema
 from headrace.base.types import is_single, parse_type
-from headrace.pipeline.compile.access_choices import Choice, choose_path
+from headrace.pipeline.compile.access_choices import choose_path
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.checks import Compiled
 from headrace.pipeline.compile.copies import never_null
@@ -67,7 +67,8 @@ def compile_endpoint(
     if schemas is None:
         return None
     policies = endpoint_policies(tables, endpoint.access, compiled.policies)
-    answer = analysis.answer(query, without_absent(schemas, policies), types)
+    schemas = without_absent(schemas, policies)
+    answer = analysis.answer(query, schemas, types)
     if isinstance(answer, tuple):
         return [absent_problem(each, sql, policies) or each.problem(sql) for each in answer]
     problems = list(endpoint_problems(answer.bound.volatile, sql))
@@ -77,7 +78,9 @@ def compile_endpoint(
         problems.extend(_value_problems(endpoint, parameter))
     problems.extend(_opened_problems(endpoint, answer.bound.schema))
     narrowed = scoped(answer.sql, policies, analysis, endpoint)
-    choice = _chosen(endpoint, sql, parameters, answer, narrowed)
+    answer = _under(narrowed, query, schemas, answer, analysis)
+    depends = isinstance(narrowed, Scoped) and narrowed.scope is not None
+    choice = choose_path(endpoint, sql, parameters, answer.access, scoped=depends)
     problems.extend(each for each in (narrowed, choice) if isinstance(each, Problem))
     if problems or isinstance(choice, Problem) or isinstance(narrowed, Problem):
         return problems
@@ -93,22 +96,17 @@ def compile_endpoint(
     )
 
 
-def _chosen(
-    endpoint: Endpoint,
-    sql: SqlText,
-    parameters: Sequence[Parameter],
-    answer: Answer,
+def _under(
     narrowed: Scoped | Problem,
-) -> Choice | Problem:
-    """The access path; an answer that depends on who asks is not among a few that are kept."""
+    query: Query,
+    schemas: Mapping[str, Schema],
+    answer: Answer,
+    analysis: Analysis,
+) -> Answer:
+    """An endpoint's query with the access that it has under the policies of its tables."""
     if isinstance(narrowed, Problem) or not narrowed.is_narrowed:
-        return choose_path(endpoint, sql, parameters, answer.access)
-    says = "reads tables through the policies of their rows and columns"
-    through = replace(answer.access, keyed=None, clause="", says=says, advice="")
-    choice = choose_path(endpoint, sql, parameters, through)
-    if narrowed.scope is None or isinstance(choice, Problem) or choice.path != "cache":
-        return choice
-    return Choice("columnar", f"the query {says}: who asks decides the answer")
+        return answer
+    return analysis.under(query, schemas, answer, narrowed.policies, narrowed.scope)
 
 
 def _contract(

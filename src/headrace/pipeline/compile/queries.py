@@ -10,7 +10,7 @@ from headrace.base.declarations import Model
 from headrace.base.errors import Place, Problem
 from headrace.base.partitions import Split
 from headrace.base.tables import Schema
-from headrace.store.snapshots import KeyedQuery
+from headrace.store.snapshots import KeyedQuery, Scope, TablePolicy
 
 Lineage: TypeAlias = Mapping[str, tuple[str, ...]]
 """Column -> the "table.column" names that it derives from, sorted."""
@@ -275,4 +275,23 @@ class Analyst(Protocol):
 
     def scoped(self, sql: str, selects: Mapping[str, str]) -> str | Mistake:
         """A query over what some SELECTs let through; see `scoped_sql.scoped_sql`."""
+        ...
+
+    def access(
+        self,
+        sql: str,
+        tables: Mapping[str, Schema],
+        answer: Answer,
+        policies: Mapping[str, TablePolicy],
+        scope: Scope | None,
+    ) -> Access:
+        """How an endpoint's query is answered by key under the policies of its tables.
+
+        Args:
+            sql: the query as its user wrote it, without the policies.
+            tables: the columns that it may read.
+            answer: of that query.
+            policies: of its tables; all that there are, or one of them would not hold.
+            scope: what the policies take from whoever asks.
+        """
         ...

@@ -38,6 +38,7 @@ from headrace.store.keyed_folder import (
     copy_recipe,
 )
 from headrace.store.ordered_keys import NoOrder
+from headrace.store.scopes import scope_parameters
 from headrace.store.snapshots import EndpointContract, Snapshot
 from headrace.store.store import Store
 
@@ -126,6 +127,8 @@ class CopyBuilder:
             return None
         row = json_row_sql(contract.columns)
         nulls = {parameter.name: None for parameter in contract.parameters}
+        # For whom nothing holds there is no row either, so that its row is everybody's.
+        nulls |= dict.fromkeys(scope_parameters(contract.scope))
         sql = f"SELECT {row} FROM ({contract.sql}\n)"
         with self._attached(contract):
             found = self.engine.cursor().execute(sql, nulls or None).fetchone()

@@ -16,6 +16,7 @@ from pathlib import Path
 import lmdb
 
 from headrace.serve.keyed.groups import GroupReader
+from headrace.serve.keyed.guards import admission
 from headrace.serve.keyed.limits import MOST_ENTRIES, NotByKey
 from headrace.serve.keyed.ranges import Span, Values, span_finder
 from headrace.store.keyed_copies import OpenCopy, hold_copy, release_copy
@@ -48,6 +49,7 @@ class KeyedReader:
         self._txn = copy.env.begin()
         self._cursor = self._txn.cursor(copy.rows)
         self._span = span_finder(query, encoders)
+        self._admits = admission(contract)
         self._is_whole = query.limit is None and query.offset is None
         self._read = self._backward if query.reverse else self._forward
         self._lone = [] if copy.meta.lone is None else [copy.meta.lone.encode()]
@@ -80,19 +82,23 @@ class KeyedReader:
         """The rows of an answer, each a JSON object.
 
         Args:
-            bound: parameter -> its value, as its reader gives it; None is NULL.
+            bound: parameter -> its value, as its reader gives it; None is NULL. Those of the scope
+                are among them.
             limit: the most rows, after the query's own limit; 0 is all of them.
             offset: rows left out before, after the query's own offset.
 
         Raises:
             NotByKey: the query is to be asked instead.
         """
+        is_admitted = self._admits is None or self._admits(bound)
         if not self._is_whole:
             limit, offset = self._window(bound, limit, offset)
         if limit < 0:
             return []
         try:
-            if self._groups is not None:
+            if not is_admitted:
+                rows = []
+            elif self._groups is not None:
                 rows = sliced(self._groups.rows(bound), limit, offset)
             else:
                 span = self._span(bound)
@@ -143,11 +149,12 @@ class KeyedReader:
         before, key = (0, b"") if after is None else _read_mark(after)
         if self._groups is not None or self._query.offset is not None:
             return self._counted_page(bound, limit, before)
+        is_admitted = self._admits is None or self._admits(bound)
         most, _ = self._window(bound, limit + 1, before)
         if most < 0:
             return [], None
         try:
-            span = self._span(bound)
+            span = self._span(bound) if is_admitted else None
             if span is None:
                 return self._lone[before:], None
             rest = self._rest(span, key)
