@@ -217,6 +217,17 @@ def test_who_is_answered_by_queries_is_said(
     assert access(analyst, sql, policies).says == says
 
 
+def test_fixed_conditions_of_a_policy_are_said(analyst: DuckDBAnalyst) -> None:
+    policies = {"sales": rows(manager=f"{OWN} AND NOT secret", auditor="secret", head=ALL)}
+    found = access(analyst, "SELECT day, items FROM sales WHERE region = $r ORDER BY ALL", policies)
+    kept = "the copy is kept by `sales.store_id = $auth.store_id` and fixed conditions"
+    assert found.says == (
+        "sales.store_id = $auth.store_id, region = $r, in order of day, items; "
+        f"`auditor` is answered by queries: {kept}, not by fixed conditions; "
+        f"`head` is answered by queries: {kept}, not for all rows"
+    )
+
+
 DEPENDS = "asks for rows that depend on who asks: everybody is answered by queries: "
 NOT_KEYED = [
     (

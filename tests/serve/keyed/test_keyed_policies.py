@@ -27,7 +27,7 @@ from tests.keyed import Shelf
 from tests.pipeline.compile.projects import schema
 from tests.pipeline.compile.scopes import ALL, CLAIMS, planned, rows, scope_of
 
-ENDPOINTS = int(os.environ.get("HEADRACE_SOAK", "60"))
+ENDPOINTS = int(os.environ.get("HEADRACE_SOAK", "40"))
 ENDPOINTS_A_STORE = 20
 REQUESTS = 12
 

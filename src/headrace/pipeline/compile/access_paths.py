@@ -178,7 +178,9 @@ def words(plan: Planning, planned: Planned) -> str:
 
     def said(item: Sorted) -> str:
         backwards = item.descending != keyed.reverse
-        return excerpt(text, item.written) + (" DESC" if backwards else "")
+        # ORDER BY ALL is nowhere written item by item.
+        name = excerpt(text, item.written) or spelled(text, item.expression)
+        return name + (" DESC" if backwards else "")
 
     found = [
         f"{spelled(text, each.item.written)} = {_given(each.compared[0].parameter)}"

@@ -48,8 +48,13 @@ class _Need:
         return [canonical(each) for each in self.conditions]
 
     def __str__(self) -> str:
-        said = listed(dict.fromkeys(map(_text, self.conditions)))
-        return f"by {said}" if self.conditions else "for all rows"
+        texts = list(dict.fromkeys(map(_text, self.conditions)))
+        if not texts:
+            return "for all rows"
+        said = listed(text for text in texts if text)
+        if all(texts):
+            return f"by {said}"
+        return f"by {said} and fixed conditions" if any(texts) else "by fixed conditions"
 
 
 class _Unanswered(Exception):
@@ -338,10 +343,10 @@ def _placed(part: Any, table: str, name: str) -> Any:  # noqa: ANN401 - a tree i
 
 
 def _text(condition: Node) -> str:
-    """A condition of a policy: "sales.store_id = $auth.store_id"."""
+    """A condition of a policy: "sales.store_id = $auth.store_id"; "" for one without a claim."""
     equal = read_conditions(condition).equal
     if not equal:
-        return "its fixed conditions"
+        return ""
     column = equal[0].expression
     is_column = column.get("class") == "COLUMN_REF"
     said = ".".join(column["column_names"]) if is_column else "an expression"
