@@ -105,6 +105,22 @@ def test_the_request_is_called_as_its_client_calls_it(
     assert key not in entry.line.decode()
 
 
+def test_with_a_public_address_of_https_every_answer_asks_for_it(shop: Shop) -> None:
+    shop.publish_sales()
+    auth = AuthSettings(public_url="https://data.example")
+    service = create_app(shop.store, "prod", ServeSettings(query_processes=False, auth=auth))
+    try:
+        service.refresh()
+        client = Client(service)
+        assert client.get("/sales").status_code == 200
+        assert service.hot("GET", b"/sales", b"", []) is not None
+        for path in ("/sales", "/sales.csv", "/", "/nowhere", "/livez", "/console"):
+            found = client.get(path).headers.get_list("strict-transport-security")
+            assert found == ["max-age=31536000"], path
+    finally:
+        service.close()
+
+
 def test_only_https_is_asked_for_where_it_is_spoken(service: Service) -> None:
     service.refresh()
     client = Client(service)

@@ -14,8 +14,10 @@ from starlette.types import Receive, Scope, Send
 from headrace.auth.audit_trail import AuditTrail
 from headrace.base.access import ANONYMOUS, NOBODY
 from headrace.serve.answering.answers import (
+    ONLY_HTTPS,
     Answer,
     Headers,
+    encoded,
     request_header,
     send_answer,
     whole_answer,
@@ -76,8 +78,7 @@ _LOG = logging.getLogger("headrace.serve")
 
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _NO_DETAIL: Mapping[str, Detail] = {}
-# For a year: whoever has come by https does not come by anything else.
-_ONLY_HTTPS = (b"strict-transport-security", b"max-age=31536000")
+_ONLY_HTTPS = encoded(dict([ONLY_HTTPS]))
 _JSON = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
 
@@ -254,8 +255,8 @@ class Service:
         sender = Sender(send)
         if self.draining:
             sender.headers.append((b"connection", b"close"))
-        if scope[CLIENT_KEY].secure:
-            sender.headers.append(_ONLY_HTTPS)
+        if scope[CLIENT_KEY].secure or self.settings.is_https:
+            sender.headers.extend(_ONLY_HTTPS)
         sender.headers.extend(self._cross_origin.headers(scope))
         sender.request_id = request_id(scope)
         return sender

@@ -15,7 +15,7 @@ from headrace.base.access import Principal
 from headrace.base.clock import parse_time
 from headrace.base.errors import UsageError
 from headrace.base.hashing import address
-from headrace.serve.answering.answers import Answer, Head, Ready
+from headrace.serve.answering.answers import ONLY_HTTPS, Answer, Head, Ready
 from headrace.serve.answering.problems import Refused, internal, new_instance, problem, unavailable
 from headrace.serve.asking.asked import Asked, Request
 from headrace.serve.asking.listing import listing_columns, listing_sql, listing_values
@@ -337,6 +337,7 @@ class CompiledEndpoint:
             "Cache-Control": self._caching(),
             "Vary": ", ".join(_VARY if self._kit.settings.cors else _VARY[:2]),
             "X-Content-Type-Options": "nosniff",
+            **(dict([ONLY_HTTPS]) if self._kit.settings.is_https else {}),
         }
 
     def _caching(self) -> str:

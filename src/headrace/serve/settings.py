@@ -111,6 +111,11 @@ class ServeSettings:
     limits: LimitSettings = field(default_factory=LimitSettings)
     processes: int = 1
 
+    @property
+    def is_https(self) -> bool:
+        """Whether browsers know the server by an address of https."""
+        return self.auth.public_url.startswith("https://")
+
 
 DEFAULT_SETTINGS = ServeSettings()
 

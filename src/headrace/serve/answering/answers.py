@@ -12,6 +12,8 @@ Headers: TypeAlias = "list[tuple[bytes, bytes]]"
 Piece: TypeAlias = "tuple[bytes, bool]"
 """Some bytes of a body, and whether they are the last."""
 
+# For a year: whoever has come by https does not come by anything else.
+ONLY_HTTPS = ("Strict-Transport-Security", "max-age=31536000")
 BODILESS = frozenset([204, 304])
 
 
