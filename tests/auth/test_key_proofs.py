@@ -13,6 +13,7 @@ from headrace.auth.following import FollowedDirectory
 from headrace.auth.key_proofs import KeyProofs
 from headrace.auth.proofs import BadCredential, Proofs
 from headrace.base.clock import SetClock
+from headrace.serve.gate import Gate
 
 NOW = 1793491200
 
@@ -49,6 +50,21 @@ def test_a_revoked_key_is_refused_after_the_next_look(
     with pytest.raises(BadCredential) as caught:
         keys.verify(text, NOW)
     assert str(caught.value) == "no valid key"
+
+
+def test_a_change_is_news_to_keys_although_somebody_else_has_looked_first(
+    accounts: Accounts, key: tuple[bytes, str]
+) -> None:
+    """Whoever signs in looks at the directory, too; a key that is revoked ends all the same."""
+    text, key_id = key
+    directory = FollowedDirectory(accounts)
+    gate = Gate([KeyProofs(accounts, directory, "prod")], clock=lambda: NOW)
+    authorization = b"Bearer " + text
+    assert gate.quick(authorization) is not None
+    accounts.revoke_key(key_id)
+    assert directory.refresh()
+    gate.refresh()
+    assert gate.quick(authorization) is None
 
 
 def test_uses_of_keys_are_written_once_a_minute(

@@ -24,6 +24,7 @@ class KeyProofs:
         """Take the keys of `environment`; `directory` may be shared with other proofs."""
         self._accounts = accounts
         self._directory = directory
+        self._seen = directory.now
         self._environment = environment
         self._uses: dict[str, float] = {}
         self._noted_at = 0.0
@@ -48,7 +49,10 @@ class KeyProofs:
 
     def refresh(self) -> bool:
         """Look at what may have changed; whether anything has. Blocks; never raises."""
-        return self._directory.refresh()
+        self._directory.refresh()
+        # Others of the process look, too: what they have found is news here all the same.
+        before, self._seen = self._seen, self._directory.now
+        return self._seen is not before
 
     def note_uses(self, uses: Mapping[str, float]) -> None:
         """When each credential was used last; written once a minute. Blocks; never raises."""
