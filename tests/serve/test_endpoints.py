@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -11,11 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from headrace.auth.accounts import Accounts
+from headrace.auth.api_keys import new_key
+from headrace.auth.directory import Account
+from headrace.base.access import AUTHENTICATED
 from headrace.base.clock import SetClock
 from headrace.base.tables import Column
 from headrace.serve.columnar.snapshot_reader import PieceStream
 from headrace.serve.endpoints import matches
-from headrace.store.snapshots import Parameter
+from headrace.store.snapshots import Parameter, Scope
 from tests.serve.conftest import Serve
 from tests.serve.shop import ALL_SALES, BY_STORE, SALES, Shop, endpoint, value_endpoint
 
@@ -75,6 +80,22 @@ def test_headers_say_what_the_answer_is_of(shop: Shop, serve: Serve, clock: SetC
         "content-type": "application/json",
         "x-content-type-options": "nosniff",
     }
+
+
+def test_an_answer_that_depends_on_who_asks_is_kept_by_nobody(shop: Shop, serve: Serve) -> None:
+    """However many may ask: of a public endpoint, some see more than others."""
+    masked = value_endpoint("CASE WHEN $auth_mask_0 THEN 'secret' END", "VARCHAR")
+    hiding = replace(masked, scope=Scope(masks=(("crm",),)))
+    known = replace(ALL_SALES, access=AUTHENTICATED)
+    shop.publish(hiding, known, tables=(shop.table("sales", SALES.format(rows=5)),))
+    with closing(Accounts.open(shop.store.accounts_path, clock=shop.store.clock)) as accounts:
+        accounts.add_account(Account("anna", roles=frozenset(["crm"])))
+        secret, entry = new_key("prod")
+        accounts.add_key(replace(entry, account="anna"))
+    client, bearer = serve(), {"Authorization": f"Bearer {secret.reveal()}"}
+    answers = [client.get("/it"), client.get("/it", bearer), client.get("/sales", bearer)]
+    assert [each.json()[0].get("value") for each in answers] == [None, "secret", None]
+    assert {each.headers["cache-control"] for each in answers} == {"private, no-store"}
 
 
 @pytest.mark.parametrize("url", ["/sales", "/stores/1/sales.csv?limit=3", "/sales?limit=0", "/no"])

@@ -341,7 +341,7 @@ class CompiledEndpoint:
         }
 
     def _caching(self) -> str:
-        if self.contract.access.kind == "public":
+        if self.contract.access.kind == "public" and self._scoping is None:
             # Any cache may keep the answer, and asks whether it is still the one: a publish that
             # touches none of its tables leaves the tag as it was.
             return "public, no-cache"
