@@ -13,7 +13,7 @@ from headrace.auth.accounts import Accounts
 from headrace.auth.api_keys import new_key
 from headrace.auth.directory import Account
 from headrace.base.access import AUTHENTICATED, Access
-from headrace.base.auth_settings import AuthSettings
+from headrace.base.auth_settings import AuthSettings, LimitSettings, Rate
 from headrace.serve import ServeSettings, create_app
 from headrace.serve.app import Service
 from headrace.store.audit import Audit
@@ -88,6 +88,33 @@ def test_files_are_on_record_however_quickly_they_are_answered(
     assert found == [
         ("exported", "user:anna", "/sales.csv", "203.0.113.9", {"count": 3}),
         ("exported", "user:anna", "/sales.xlsx", "203.0.113.9", {"count": 1}),
+    ]
+
+
+def test_who_asks_too_often_is_on_record_once_a_minute(shop: Shop, key: str) -> None:
+    shop.publish_sales()
+    limits = LimitSettings(credential=Rate(1, 60.0, 2), sign_in=Rate(1, 60.0, 1))
+    settings = ServeSettings(query_processes=False, auth=AUTH, limits=limits)
+    service = create_app(shop.store, "prod", settings)
+    service.refresh()
+    client, bearer = Client(service), {"Authorization": f"Bearer {key}", **BY_PROXY}
+    asked = [client.get("/sales", bearer).status_code for _ in range(5)]
+    assert asked == [200, 200, 429, 429, 429]
+    own_page = {"Sec-Fetch-Site": "same-origin"}
+    form = "application/x-www-form-urlencoded"
+    for path, kind, body in [
+        ("/auth/token", "application/json", b"{}"),
+        ("/auth/token", "application/json", b"{}"),
+        ("/auth/sign-in", form, b"name=anna&password=x"),
+    ]:
+        headers = {**BY_PROXY, **own_page, "Content-Type": kind}
+        client.request("POST", path, headers=headers, content=body)
+    found = [entry for entry in on_record(shop, service) if entry[0] == "limited"]
+    address = "203.0.113.9"
+    assert found == [
+        ("limited", "user:anna", "/sales", address, {"count": 3}),
+        ("limited", "", "/auth/token", address, {"count": 1}),
+        ("limited", "", "/auth/sign-in", address, {"count": 1}),
     ]
 
 

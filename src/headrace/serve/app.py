@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from http import HTTPStatus
 
 import msgspec
 from fastapi import FastAPI
@@ -236,7 +237,7 @@ class Service:
             else:
                 await self._respond(scope, receive, sender)
         except Refused as refused:
-            self._note_denial(refused, scope, sender)
+            self._note_refusal(refused, scope, sender)
             await send_answer(refused.answer, scope["method"], sender)
         except ClientGone:
             return
@@ -261,9 +262,11 @@ class Service:
         sender.request_id = request_id(scope)
         return sender
 
-    def _note_denial(self, refused: Refused, scope: Scope, sender: Sender) -> None:
+    def _note_refusal(self, refused: Refused, scope: Scope, sender: Sender) -> None:
         if refused.denied:
             self._note("denied", scope, sender, {"status": refused.answer.status})
+        elif refused.answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+            self._note("limited", scope, sender)
 
     def _note_export(self, scope: Scope, sender: Sender) -> None:
         if sender.is_export:

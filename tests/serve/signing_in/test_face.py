@@ -88,6 +88,7 @@ def test_a_refresh_token_gives_the_next_and_a_second_use_revokes_all(home: Home)
     first = posted(home, "/auth/token", {"name": "anna", "password": PASSWORD}).json()
     second = posted(home, "/auth/token", {"refresh_token": first["refresh_token"]}).json()
     assert proven(home, second["access_token"]) == "user:anna"
+    assert home.noted[1:] == [("user:anna", "token_refreshed", "anna")]
     reused = posted(home, "/auth/token", {"refresh_token": first["refresh_token"]})
     unknown = posted(home, "/auth/token", {"refresh_token": "hrr_unknown"})
     revoked = posted(home, "/auth/token", {"refresh_token": second["refresh_token"]})

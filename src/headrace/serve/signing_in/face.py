@@ -66,8 +66,8 @@ class Note(Protocol):
         Args:
             actor: who did it; ANONYMOUS for nobody known.
             action: "sign_in", "sign_in_failed", "sign_out", "session_ended", "token_issued",
-                "token_refreshed", "token_reused", "token_revoked" or "setup".
-            target: the account.
+                "token_refreshed", "token_reused", "token_revoked", "limited" or "setup".
+            target: the account; of "limited", the path.
             detail: what else is to be known; never a secret.
             address: of the client.
         """
@@ -210,6 +210,9 @@ class SigningIn:
         except Refused as refused:
             is_limit = refused.answer.status == HTTPStatus.TOO_MANY_REQUESTS
             code = "limited" if is_limit else "busy"
+            if is_limit:
+                # Of other refusals the service takes note: this one becomes the way to a page.
+                self.note(ANONYMOUS, code, request.scope["path"], {}, address=request.address)
             return to_page(SIGN_IN_PAGE, problem=code, next=_unless_home(target))
         if account is None:
             self._note_failure(name, "session", request.address)
