@@ -94,7 +94,7 @@ def test_every_mistake_is_said(tmp_path: Path) -> None:
         ),
         (
             "t:2:4: `tset` is not a key here; expected one of `test`, `given`, `get`,"
-            " `expect`, `ordered`, `at`; did you mean `test`?"
+            " `as`, `expect`, `ordered`, `at`; did you mean `test`?"
         ),
         "t:2:3: the test has no `test`; expected `test: …`",
         "t:3:3: the test has no `expect`; expected `expect: …`",

@@ -13,6 +13,7 @@ from headrace.testing.answers import AnswerDifference
 from headrace.testing.comparing import TableDifference
 from headrace.testing.running import Outcome, open_suite
 from tests.projects import SHOP, write_files
+from tests.tenants import TENANTS
 
 FORECAST = """\
     import pyarrow as pa
@@ -188,6 +189,81 @@ def test_endpoints_are_answered_as_they_are_served(tmp_path: Path) -> None:
           expect: {status: 404}
         """
     passed(tmp_path, tests)
+
+
+TENANTS_TEST = """\
+- test: {name}
+  given:
+    orders:
+    - {{order_id: 1, store_id: 10, franchise: north, day: 2024-03-01, amount: 2, email: a@x}}
+    - {{order_id: 2, store_id: 11, franchise: south, day: 2024-03-01, amount: 3, email: b@x}}
+  get: {get}
+{who}
+  expect: {expect}
+"""
+
+
+@pytest.mark.parametrize(
+    ("get", "who", "expect"),
+    [
+        ("/stores/10/revenue", "  as: nobody", "{status: 401}"),
+        ("/stores/10/revenue", "", "{status: 401}"),
+        ("/nothing", "  as: {roles: [analyst]}", "{status: 404}"),
+        ("/stores/10/revenue", "  as: {}", "{status: 404}"),
+        ("/stores/10/revenue", "  as: {roles: crm}", "{status: 404}"),
+        ("/stores/10/revenue", "  as: {roles: analyst}", "{body: [{revenue: 2, orders: 1}]}"),
+        ("/stores/10/revenue", "  as: {roles: store_manager}", "{body: []}"),
+        (
+            "/stores/10/revenue",
+            "  as: {roles: [store_manager], claims: {store_id: 10}}",
+            "{body: [{revenue: 2}]}",
+        ),
+        (
+            "/stores/11/revenue",
+            "  as: {roles: [store_manager], claims: {store_id: 10}}",
+            "{body: []}",
+        ),
+        (
+            "/orders?fields=order_id,email",
+            "  as: {roles: [franchisee, analyst], claims: {tenant: south}}",
+            "{body: [{email: a@x}, {email: b@x}]}",
+        ),
+        (
+            "/orders?fields=order_id",
+            "  as: {roles: [franchisee], claims: {tenant: south}, scopes: [some]}",
+            "{body: [{order_id: 2}]}",
+        ),
+    ],
+)
+def test_a_test_says_who_asks(tmp_path: Path, get: str, who: str, expect: str) -> None:
+    tests = TENANTS_TEST.format(name="a", get=get, who=who, expect=expect).replace("\n\n", "\n")
+    write_files(tmp_path, TENANTS | {"tests/t.yaml": tests})
+    with closing(open_suite(tmp_path)) as suite:
+        [outcome] = suite.run(suite.tests)
+    assert (outcome.differences, outcome.error) == ((), "")
+
+
+def test_a_hash_is_the_same_in_every_run(tmp_path: Path) -> None:
+    """So that a test may expect it."""
+    hashed = [hash_of_an_address(tmp_path / name) for name in ("a", "b")]
+    assert hashed[0] == hashed[1]
+    assert len(hashed[0]) == 64
+
+
+def hash_of_an_address(root: Path) -> str:
+    tests = TENANTS_TEST.format(
+        name="a",
+        get="/orders?fields=email",
+        who="  as: {roles: [store_manager], claims: {store_id: 10}}",
+        expect="{body: [{email: ~}]}",
+    )
+    write_files(root, TENANTS | {"tests/t.yaml": tests})
+    with closing(open_suite(root)) as suite:
+        [outcome] = suite.run(suite.tests)
+    [difference] = outcome.differences
+    assert isinstance(difference, AnswerDifference)
+    [line] = difference.lines
+    return line.rpartition("found ")[2].strip('"')
 
 
 def test_routers_answer_too_and_read_no_file(tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from starlette.types import Message
 
+from headrace.auth.proofs import BadCredential
+from headrace.base.access import ANONYMOUS, Principal
 from headrace.base.clock import SystemClock
 from headrace.base.tables import Version
 from headrace.engines.duckdb import DuckDBEngine
@@ -17,12 +19,50 @@ from headrace.pipeline.compile.graph import Graph
 from headrace.pipeline.plan.manifests import make_contract
 from headrace.serve import ServeSettings, Service
 from headrace.serve.asking.routes import Routes, find_route, path_segments
+from headrace.serve.doors import OPEN_DOORS, Doors
 from headrace.serve.editions.pinned import Pinned, Unpublished
 from headrace.serve.formats.forms import formats
+from headrace.serve.gate import Gate
 from headrace.serve.kit import Kit
 from headrace.testing.answers import Answered
 
 _LOGGER = logging.getLogger("headrace.serve")
+# What is hashed comes out the same in every run of a test.
+_SALT = "unit tests"
+
+
+class _Supposed:
+    """Proves whoever a test supposes, by a number: nothing outside of the test can show one."""
+
+    def __init__(self) -> None:
+        self._principals: list[Principal] = []
+
+    def suppose(self, principal: Principal) -> bytes:
+        """A credential of somebody."""
+        if principal not in self._principals:
+            self._principals.append(principal)
+        return b"%d" % self._principals.index(principal)
+
+    def takes(self, credential: bytes) -> bool:
+        """Every credential is one of these."""
+        return True
+
+    def verify(self, credential: bytes, now: float) -> Principal:
+        """Who was given this credential."""
+        try:
+            return self._principals[int(credential)]
+        except (ValueError, IndexError) as exc:
+            raise BadCredential("of nobody in this test") from exc
+
+    async def fetch(self, issuer: str) -> None:
+        """Bring nothing: there is no issuer."""
+
+    def refresh(self) -> bool:
+        """Say that nothing changes."""
+        return False
+
+    def note_uses(self, uses: Mapping[str, float]) -> None:
+        """Keep nothing."""
 
 
 class Finding:
@@ -63,16 +103,21 @@ class Asking:
             each.name: Version(each.name, each.kind, each.recipe, each.schema or (), ())
             for each in graph.relations
         }
-        kit = Kit.make(SystemClock(), settings)
+        kit = Kit.make(SystemClock(), settings, salt=_SALT)
         unpublished = Unpublished(contract.manifest, contract.modules, versions)
         pinned = Pinned(kit, unpublished, engine.cursor().cursor())
-        self._service = Service(kit, pinned)
+        self._supposed = _Supposed()
+        doors = Doors(Gate([self._supposed]), (), OPEN_DOORS.close)
+        self._service = Service(kit, pinned, doors)
         self._runner = asyncio.Runner()
 
-    def get(self, target: str) -> Answered:
-        """The answer to a GET of a path with its query string."""
+    def get(self, target: str, principal: Principal = ANONYMOUS) -> Answered:
+        """The answer to somebody's GET of a path with its query string."""
+        shown = [(b"host", b"localhost")]
+        if not principal.is_anonymous:
+            shown.append((b"authorization", b"Bearer " + self._supposed.suppose(principal)))
         with _logged() as log:
-            status, headers, body = self._runner.run(self._get(target))
+            status, headers, body = self._runner.run(self._get(target, shown))
         media_type = headers.get(b"content-type", b"").decode().partition(";")[0]
         return Answered(status, media_type, body, tuple(log))
 
@@ -81,7 +126,9 @@ class Asking:
         self._service.close()
         self._runner.close()
 
-    async def _get(self, target: str) -> tuple[int, dict[bytes, bytes], bytes]:
+    async def _get(
+        self, target: str, headers: list[tuple[bytes, bytes]]
+    ) -> tuple[int, dict[bytes, bytes], bytes]:
         path, _, query = target.partition("?")
         scope = {
             "type": "http",
@@ -93,7 +140,7 @@ class Asking:
             "raw_path": path.encode(),
             "query_string": query.encode(),
             "root_path": "",
-            "headers": [(b"host", b"localhost")],
+            "headers": headers,
             "server": ("localhost", 80),
             "client": ("localhost", 0),
         }

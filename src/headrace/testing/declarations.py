@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from headrace.base.access import ANONYMOUS, Principal
 from headrace.base.errors import Place
 from headrace.pipeline.project.documents import Node, Scalar
 
@@ -30,13 +31,14 @@ class Rows:
 class Request:
     """A GET of a path with its query string, and the answer that is expected.
 
-    `body` is None when only the status is.
+    `body` is None when only the status is; `principal` is who asks.
     """
 
     target: str
     place: Place
     status: int = 200
     body: Node | None = None
+    principal: Principal = ANONYMOUS
 
 
 @dataclass(frozen=True, slots=True)

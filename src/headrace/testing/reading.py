@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
+from headrace.base.access import ANONYMOUS
 from headrace.base.errors import Place, Problem
 from headrace.pipeline.project.documents import (
     Entries,
@@ -32,6 +33,7 @@ from headrace.pipeline.project.keys import (
     whole_number,
 )
 from headrace.testing.declarations import Request, Row, Rows, UnitTest
+from headrace.testing.principals import principal
 
 FOLDER = "tests"
 _ENDING = ".yaml"
@@ -52,10 +54,11 @@ def instant(node: Node, problems: Problems) -> datetime | None:
 TEST = Key("test", text)
 GIVEN: Key[Node] = Key("given", nested)
 GET = Key("get", text)
+AS = Key("as", principal)
 EXPECT: Key[Node] = Key("expect", nested)
 ORDERED = Key("ordered", flag)
 AT = Key("at", instant)
-TEST_KEYS = (TEST, GIVEN, GET, EXPECT, ORDERED, AT)
+TEST_KEYS = (TEST, GIVEN, GET, AS, EXPECT, ORDERED, AT)
 
 STATUS = Key("status", whole_number(100, 599))
 BODY: Key[Node] = Key("body", nested)
@@ -128,6 +131,10 @@ class _Reading:
                 self._problems.append(Problem(node.place, found, f"`{key.name}: …`"))
         given = self._tables(fields, GIVEN)
         request = self._request(fields) if GET in fields else None
+        if AS in fields and GET not in fields:
+            found = "`as` says who asks, and nothing is asked"
+            expected = "`get: …`, a request to an endpoint"
+            self._problems.append(Problem(fields.place_of(AS), found, expected))
         expected = () if GET in fields else self._tables(fields, EXPECT)
         if EXPECT in fields and GET not in fields and not expected and self._is_sound(before):
             report(self._problems, fields.node(EXPECT), "the rows of one model, or of several")
@@ -150,7 +157,8 @@ class _Reading:
         if EXPECT in fields and not answer.nodes:
             found = "the test of an endpoint expects nothing"
             self._problems.append(Problem(place, found, "`status`, `body`, or both"))
-        return Request(target, place, answer.get(STATUS, 200), answer.optional(BODY))
+        status, who = answer.get(STATUS, 200), fields.get(AS, ANONYMOUS)
+        return Request(target, place, status, answer.optional(BODY), who)
 
     def _tables(self, fields: Fields, key: Key[Node]) -> tuple[Rows, ...]:
         if key not in fields:

@@ -11,6 +11,7 @@ from typing import Protocol, TypeAlias
 
 import duckdb
 
+from headrace.base.access import Principal
 from headrace.base.errors import HeadraceError, ModelError, Problem, ProjectError
 from headrace.pipeline.compile.cache import CompileCache
 from headrace.pipeline.compile.graph import Graph
@@ -65,7 +66,7 @@ class _Asking(Protocol):
 
     graph: Graph
 
-    def get(self, target: str) -> Answered: ...
+    def get(self, target: str, principal: Principal) -> Answered: ...
     def close(self) -> None: ...
 
 
@@ -148,7 +149,8 @@ class Suite:
             empty = self._sandbox.compute(self._all_tables, bound.given)
         finding = _finding(self._sandbox.graph)
         empty |= self._sandbox.compute(lambda: finding.tables(request.target), bound.given)
-        difference = compare_answer(request, self._asked().get(request.target))
+        answer = self._asked().get(request.target, request.principal)
+        difference = compare_answer(request, answer)
         return (difference,) if difference.lines else (), empty
 
     def _all_tables(self) -> list[str]:
