@@ -22,12 +22,13 @@ class City:
 class Site:
     """One store: `size` is its orders on an average day in 2024.
 
-    An `office` store is busy from Monday to Friday, the others at the weekend.
+    `franchise` is the company that runs it: it has the stores of one city, and no others. An `office` store is busy from Monday to Friday, the others at the weekend.
     """
 
     store_id: int
     name: str
     city: str
+    franchise: str
     opened_on: date
     size: int
     office: bool
@@ -59,18 +60,18 @@ CITIES = (
 
 _LONG_AGO = date(2019, 4, 1)
 SITES = (
-    Site(1, "Alameda", "Málaga", _LONG_AGO, 62, office=False, seats=48),
-    Site(2, "Puerto", "Málaga", _LONG_AGO, 74, office=False, seats=60),
-    Site(3, "Soho", "Málaga", date(2021, 9, 15), 48, office=True, seats=30),
-    Site(4, "Limmatquai", "Zürich", _LONG_AGO, 78, office=False, seats=54),
-    Site(5, "Hardbrücke", "Zürich", date(2020, 2, 1), 70, office=True, seats=36),
-    Site(6, "Oerlikon", "Zürich", date(2022, 5, 1), 52, office=True, seats=28),
-    Site(7, "Haga", "Göteborg", _LONG_AGO, 66, office=False, seats=44),
-    Site(8, "Lindholmen", "Göteborg", date(2020, 8, 17), 58, office=True, seats=32),
-    Site(9, "Linné", "Göteborg", date(2023, 3, 6), 44, office=False, seats=26),
-    Site(10, "Teatinos", "Málaga", date(2023, 10, 2), 40, office=True, seats=24),
-    Site(11, "Seefeld", "Zürich", date(2024, 6, 3), 56, office=False, seats=38),
-    Site(12, "Majorna", "Göteborg", date(2025, 2, 17), 46, office=False, seats=30),
+    Site(1, "Alameda", "Málaga", "costa", _LONG_AGO, 62, office=False, seats=48),
+    Site(2, "Puerto", "Málaga", "costa", _LONG_AGO, 74, office=False, seats=60),
+    Site(3, "Soho", "Málaga", "costa", date(2021, 9, 15), 48, office=True, seats=30),
+    Site(4, "Limmatquai", "Zürich", "alpina", _LONG_AGO, 78, office=False, seats=54),
+    Site(5, "Hardbrücke", "Zürich", "alpina", date(2020, 2, 1), 70, office=True, seats=36),
+    Site(6, "Oerlikon", "Zürich", "alpina", date(2022, 5, 1), 52, office=True, seats=28),
+    Site(7, "Haga", "Göteborg", "nordic", _LONG_AGO, 66, office=False, seats=44),
+    Site(8, "Lindholmen", "Göteborg", "nordic", date(2020, 8, 17), 58, office=True, seats=32),
+    Site(9, "Linné", "Göteborg", "nordic", date(2023, 3, 6), 44, office=False, seats=26),
+    Site(10, "Teatinos", "Málaga", "costa", date(2023, 10, 2), 40, office=True, seats=24),
+    Site(11, "Seefeld", "Zürich", "alpina", date(2024, 6, 3), 56, office=False, seats=38),
+    Site(12, "Majorna", "Göteborg", "nordic", date(2025, 2, 17), 46, office=False, seats=30),
 )
 
 PRODUCTS = (

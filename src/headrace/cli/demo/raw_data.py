@@ -136,10 +136,10 @@ def _clock(second: int) -> str:
 def _stores() -> bytes:
     rows = (
         f"{site.store_id},{site.name},{site.city},{site.opened_on},"
-        f"{'office' if site.office else 'leisure'},{site.seats}"
+        f"{'office' if site.office else 'leisure'},{site.seats},{site.franchise}"
         for site in SITES
     )
-    return _lines(["store_id,name,city,opened_on,kind,seats", *rows])
+    return _lines(["store_id,name,city,opened_on,kind,seats,franchise", *rows])
 
 
 def _products() -> bytes:

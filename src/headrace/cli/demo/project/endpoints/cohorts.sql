@@ -1,5 +1,5 @@
 /*
-access: public
+access: [analyst, crm]
 description: How many of those who signed up in a month still come.
 defaults: {since: 2025-01-01}
 */

@@ -12,16 +12,24 @@ from fastapi import APIRouter, HTTPException, Query
 from headrace.serve import SnapshotDep
 
 router = APIRouter(prefix="/compare", tags=["stores"])
-access = "public"
+access = ["franchisee", "analyst"]
 
 StoreId = Annotated[int, Query(ge=1, le=1000)]
 
-# The same snapshot answers every query of a request, whatever is published meanwhile.
+# The same snapshot answers every query of a request, whatever is published meanwhile, and it shows
+# the rows of daily_revenue that whoever asks may see, here as everywhere.
 COMPARISON = """
-SELECT a.name AS ahead, b.name AS behind, CAST(a.revenue - b.revenue AS DOUBLE) AS difference
-FROM store_leaderboard AS a
-JOIN store_leaderboard AS b ON (a.place, a.store_id) < (b.place, b.store_id)
-WHERE (a.store_id = $one AND b.store_id = $other) OR (a.store_id = $other AND b.store_id = $one)
+WITH sold AS (
+    SELECT d.store_id, s.name, CAST(sum(d.revenue) AS DOUBLE) AS revenue
+    FROM daily_revenue AS d
+    JOIN stores AS s USING (store_id)
+    WHERE d.store_id IN ($one, $other)
+    AND d.day > (SELECT max(day) FROM daily_revenue) - 30
+    GROUP BY ALL
+)
+SELECT a.name AS ahead, b.name AS behind, a.revenue - b.revenue AS difference
+FROM sold AS a
+JOIN sold AS b ON (a.revenue, b.store_id) > (b.revenue, a.store_id)
 """
 
 
@@ -32,5 +40,5 @@ def compare(one: StoreId, other: StoreId, data: SnapshotDep) -> dict[str, object
         raise HTTPException(422, "one and other are the same store")
     rows = data.query(COMPARISON, {"one": one, "other": other})
     if not rows:
-        raise HTTPException(404, f"{one} or {other} is not a store")
+        raise HTTPException(404, f"{one} or {other} is not a store of yours")
     return {"snapshot": data.number, **rows[0]}

@@ -1,9 +1,9 @@
 /*
 path: /customers/{customer_id}
-access: public
+access: [store_manager, analyst, crm]
 description: One customer's value and segment.
 */
--- No name and no e-mail address: every endpoint is public in this version.
+-- A customer of another store is no customer: the answer is the same as for a number that is none.
 SELECT customer_id, store_id, signed_up_on, orders, revenue, first_day, last_day, favourite, segment
 FROM customer_value
 WHERE customer_id = $customer_id

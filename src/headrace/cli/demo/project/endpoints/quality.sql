@@ -1,6 +1,6 @@
 /*
 path: /quality/orders
-access: public
+access: analyst
 description: What was wrong with the rows that were set aside.
 */
 SELECT month, field, bad_rows, first_reason, first_row

@@ -1,6 +1,6 @@
 /*
 path: /stores/{store_id}/by-month
-access: public
+access: [store_manager, franchisee, analyst]
 description: A store's revenue by month, of the days between two days.
 defaults: {since: 2025-01-01, until: 2025-12-31}
 */

@@ -1,6 +1,6 @@
 /*
 path: /stores/{store_id}/forecast
-access: public
+access: [store_manager, franchisee, analyst]
 description: The revenue to expect in the next two weeks.
 */
 SELECT day, revenue

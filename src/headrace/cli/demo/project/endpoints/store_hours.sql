@@ -1,6 +1,6 @@
 /*
 path: /stores/{store_id}/hours
-access: public
+access: [store_manager, franchisee, analyst]
 description: When a store is busy, by weekday and hour.
 */
 SELECT weekday, hour, orders_a_day, items_an_order, amount_an_order

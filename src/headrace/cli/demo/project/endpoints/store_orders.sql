@@ -1,6 +1,6 @@
 /*
 path: /stores/{store_id}/orders
-access: public
+access: [store_manager, analyst]
 description: A store's last orders, newest first.
 limit: 20
 max_limit: 500

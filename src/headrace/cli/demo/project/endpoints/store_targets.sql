@@ -1,6 +1,6 @@
 /*
 path: /stores/{store_id}/targets
-access: public
+access: [store_manager, franchisee, analyst]
 description: A store's months against their targets.
 defaults: {year: 2025}
 params:

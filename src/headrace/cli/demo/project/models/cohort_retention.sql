@@ -1,6 +1,7 @@
 /*
 description: Of the customers who signed up in a month, how many still came so many months later.
 key: [cohort, months_later]
+rows: {public: it tells no store and no customer}
 columns:
   share_percent: {min: 0, max: 100}
 */

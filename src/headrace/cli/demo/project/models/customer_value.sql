@@ -1,6 +1,10 @@
 /*
 description: What each customer has been worth so far, and where they stand.
 key: customer_id
+rows:
+  store_manager: store_id = $auth.store_id
+  analyst: all
+  crm: all
 columns:
   orders: {min: 0}
   revenue: {not_null: true, min: 0}

@@ -1,6 +1,11 @@
 /*
 description: What each store sold on each day.
 key: [store_id, day]
+rows:
+  store_manager: store_id = $auth.store_id
+  franchisee: franchise = $auth.tenant
+  analyst: all
+access: [store_manager, franchisee, analyst]
 partition: {column: day, by: day}
 columns:
   revenue: {min: 0}
@@ -11,6 +16,7 @@ checks:
 */
 SELECT
     store_id,
+    franchise,
     day,
     count(*) AS orders,
     sum(quantity) AS items,

@@ -1,6 +1,8 @@
 /*
 description: What was wrong with the rows that were set aside, by month of the file.
 key: [month, field]
+# It shows lines of any store as they were written.
+rows: {analyst: all}
 # The day on which no row is bad is a good day.
 allow_empty: true
 */

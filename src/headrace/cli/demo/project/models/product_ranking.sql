@@ -1,6 +1,7 @@
 /*
 description: Products by revenue in each month, and how many places they moved.
 key: [month, product_id]
+rows: {public: it tells what is liked in the whole chain}
 columns:
   place: {min: 1, max: 24}
 */

@@ -21,8 +21,14 @@ SMOOTHING = 0.1
 
 @model(
     key=["store_id", "day"],
+    rows={
+        "store_manager": "store_id = $auth.store_id",
+        "franchisee": "franchise = $auth.tenant",
+        "analyst": "all",
+    },
     columns={
         "store_id": "int",
+        "franchise": "text",
         "day": "date",
         "revenue": {"type": "decimal(10,2)", "not_null": True, "min": 0},
     },
@@ -31,17 +37,29 @@ SMOOTHING = 0.1
 def revenue_forecast(daily_revenue: pa.Table) -> pa.Table:
     """One row for each store and day to come."""
     sold: dict[int, list[tuple[date, float]]] = defaultdict(list)
+    franchises: dict[int, str] = {}
     for row in daily_revenue.sort_by("day").to_pylist():
         sold[row["store_id"]].append((row["day"], float(row["revenue"])))
+        franchises[row["store_id"]] = row["franchise"]
     rows = [
-        {"store_id": store_id, "day": day, "revenue": Decimal(f"{revenue:.2f}")}
+        {
+            "store_id": store_id,
+            "franchise": franchises[store_id],
+            "day": day,
+            "revenue": Decimal(f"{revenue:.2f}"),
+        }
         for store_id, past in sorted(sold.items())
         for day, revenue in forecast(past)
     ]
     return pa.Table.from_pylist(
         rows,
         pa.schema(
-            [("store_id", pa.int32()), ("day", pa.date32()), ("revenue", pa.decimal128(10, 2))]
+            [
+                ("store_id", pa.int32()),
+                ("franchise", pa.string()),
+                ("day", pa.date32()),
+                ("revenue", pa.decimal128(10, 2)),
+            ]
         ),
     )
 

@@ -1,6 +1,7 @@
 /*
 description: Stores by revenue of the last 30 days, against the 30 days before.
 key: store_id
+rows: {public: every store hangs it up for all to see}
 columns:
   place: {min: 1, max: 100}
   name: {not_null: true}

@@ -1,6 +1,10 @@
 /*
 description: Each store's months against the targets of the head office.
 key: [store_id, month]
+rows:
+  store_manager: store_id = $auth.store_id
+  franchisee: franchise = $auth.tenant
+  analyst: all
 partition: {column: month, by: month}
 columns:
   attained_percent: {min: 0, max: 300}
@@ -8,6 +12,7 @@ columns:
 WITH months AS (
     SELECT
         store_id,
+        franchise,
         CAST(date_trunc('month', day) AS DATE) AS month,
         sum(revenue) AS revenue
     FROM daily_revenue
@@ -15,6 +20,7 @@ WITH months AS (
 )
 SELECT
     m.store_id,
+    m.franchise,
     m.month,
     m.revenue,
     t.target,

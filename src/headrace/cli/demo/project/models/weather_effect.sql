@@ -1,6 +1,8 @@
 /*
 description: What the weather does to an average store-day, by city.
 key: [city, sky, temperature_from]
+rows: {public: it is about the weather; averages of a city tell no store}
+access: authenticated
 */
 WITH store_days AS (
     SELECT s.city, d.day, avg(d.orders) AS orders
