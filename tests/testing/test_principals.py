@@ -51,8 +51,7 @@ def test_nobody_has_shown_no_credential_and_anybody_has() -> None:
         ),
         (
             "{role: a}",
-            "`role` is not a key here; expected one of `roles`, `scopes`, `claims`;"
-            " did you mean `roles`?",
+            "`role` is not a key here; expected one of `roles`, `scopes`, `claims`",
         ),
         ("{roles: [public]}", "expected the name of a role"),
         ("{claims: 7}", "expected a mapping (`key: value`)"),

@@ -43,11 +43,11 @@ class _Supposed:
             self._principals.append(principal)
         return b"%d" % self._principals.index(principal)
 
-    def takes(self, credential: bytes) -> bool:
+    def takes(self, credential: bytes) -> bool:  # noqa: ARG002
         """Every credential is one of these."""
         return True
 
-    def verify(self, credential: bytes, now: float) -> Principal:
+    def verify(self, credential: bytes, now: float) -> Principal:  # noqa: ARG002
         """Who was given this credential."""
         try:
             return self._principals[int(credential)]

@@ -1,4 +1,4 @@
-"""Reads who asks in a unit test: takes `as:` as written, gives a principal that nobody has proven."""
+"""Reads who asks in a unit test: takes `as:` as written, gives a principal without any proof."""
 
 from __future__ import annotations
 

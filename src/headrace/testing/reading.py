@@ -133,8 +133,8 @@ class _Reading:
         request = self._request(fields) if GET in fields else None
         if AS in fields and GET not in fields:
             found = "`as` says who asks, and nothing is asked"
-            expected = "`get: …`, a request to an endpoint"
-            self._problems.append(Problem(fields.place_of(AS), found, expected))
+            place = fields.place_of(AS)
+            self._problems.append(Problem(place, found, "`get: …`, a request to an endpoint"))
         expected = () if GET in fields else self._tables(fields, EXPECT)
         if EXPECT in fields and GET not in fields and not expected and self._is_sound(before):
             report(self._problems, fields.node(EXPECT), "the rows of one model, or of several")

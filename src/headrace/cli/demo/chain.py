@@ -22,7 +22,8 @@ class City:
 class Site:
     """One store: `size` is its orders on an average day in 2024.
 
-    `franchise` is the company that runs it: it has the stores of one city, and no others. An `office` store is busy from Monday to Friday, the others at the weekend.
+    `franchise` is the company that runs it: it has all stores of one city, and no others.
+    An `office` store is busy from Monday to Friday, the others at the weekend.
     """
 
     store_id: int
