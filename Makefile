@@ -8,7 +8,7 @@ DEMO ?= demo-project
 .PHONY: help install demo test soak check fix bench bench-serve sbom release clean
 
 help:
-	@echo "make demo    create the demo project, run it and serve it"
+	@echo "make demo    create the demo project, run it, show a key of each role, and serve it"
 	@echo "make test    the whole test suite"
 	@echo "make soak    the locality proof against 50,000 random models, builds against 200 random histories, the API against 5,000 requests, deploys under 50,000"
 	@echo "make check   formatting, lint, types, import order, what is known to be unsafe"
@@ -30,6 +30,7 @@ demo: $(STAMP)
 	@rm -rf $(DEMO)
 	$(BIN)/headrace new $(DEMO) --demo
 	cd $(DEMO) && ../$(BIN)/headrace run
+	cd $(DEMO) && PATH="$(CURDIR)/$(BIN):$$PATH" sh accounts.sh
 	cd $(DEMO) && ../$(BIN)/headrace serve
 
 test: $(STAMP)

@@ -43,11 +43,21 @@ def test_a_token_is_used_up(accounts: Accounts) -> None:
     refused(accounts, token)
 
 
-def test_there_is_none_once_there_is_an_account(accounts: Accounts) -> None:
+def test_there_is_none_once_there_is_an_account_of_a_person(accounts: Accounts) -> None:
     token = new(accounts)
-    accounts.add_account(Account("loader", "service"))
+    accounts.add_account(Account("anna"))
     assert new_bootstrap_token(accounts) is None
     refused(accounts, token)
+
+
+def test_programs_are_not_the_first_person(accounts: Accounts) -> None:
+    """They cannot sign in: without this, nobody could who is not at the command line."""
+    accounts.add_account(Account("loader", "service"))
+    token = new(accounts)
+    accounts.add_account(Account("exporter", "service", frozenset(["admin"])))
+    with pytest.raises(UsageError):
+        redeem(accounts, token, "loader", "$hash")
+    assert redeem(accounts, token, "anna", "$hash").roles == frozenset(["admin"])
 
 
 def test_a_new_one_replaces_the_old(accounts: Accounts) -> None:

@@ -64,5 +64,7 @@ def test_the_demo_is_written_into_the_folder(
 ) -> None:
     written: list[Path] = []
     monkeypatch.setattr("headrace.cli.demo.writing.write_demo", written.append)
-    assert call("new", str(tmp_path / "demo"), "--demo").exit_code == 0
+    result = call("new", str(tmp_path / "demo"), "--demo")
+    assert result.exit_code == 0
     assert written == [tmp_path / "demo"]
+    assert "\n  sh accounts.sh        adds an account for each role, and" in result.stdout

@@ -43,10 +43,10 @@ def way_in(address: str, lines: list[str]) -> list[str]:
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}", token)
     return [
         (
-            f"There is no account yet. The first one, an admin, is made at {address}/console/setup"
-            " with this\n"
+            f"No person has an account yet. The first one, an admin, is made at {address}"
+            "/console/setup with\n"
         ),
-        f"token, which is good for one hour and for one account: {token}\n",
+        f"this token, which is good for one hour and for one account: {token}\n",
         "`headrace users add` makes accounts, too.\n",
     ]
 

@@ -1,4 +1,5 @@
-"""The first account: where there is none, makes a token that adds one, once, within the hour.
+"""The first account of a person: makes a token that adds it, once, within the hour, as long as only
+programs have accounts, or nobody.
 
 There is no default account and no default password. Whoever sees the output of the server that
 starts may make the first account, an admin.
@@ -26,7 +27,7 @@ def new_bootstrap_token(accounts: Accounts) -> Secret | None:
     """
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     with accounts.change() as change:
-        if change.column("account_names"):
+        if change.column("people"):
             return None
         expires_at = accounts.now() + LIFE_SECONDS
         change.run("put_setup_token", {"digest": _digest(token), "expires_at": expires_at})
@@ -50,7 +51,7 @@ def redeem(accounts: Accounts, token: Secret, name: str, password_hash: str) -> 
         taken = change.run(
             "take_setup_token", {"digest": _digest(token.reveal()), "now": accounts.now()}
         )
-        if not taken or change.column("account_names"):
+        if not taken or change.column("people"):
             raise UsageError(
                 "the setup token is not valid; expected the one that was printed last, within an"
                 " hour and before there is an account; start `headrace serve` again for a new one"

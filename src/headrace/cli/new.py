@@ -21,6 +21,16 @@ Created {folder}.
 
 builds it, serves it on http://127.0.0.1:8000 and builds again whatever you change.
 """
+_NEXT_DEMO = """\
+Created {folder}.
+
+  cd {folder}
+  headrace run          builds it
+  sh accounts.sh        adds an account for each role, and shows a key of each, once
+  headrace serve        serves it on http://127.0.0.1:8000
+
+README.md says what is in it, and what to try.
+"""
 
 
 @click.command(name="new")
@@ -38,7 +48,7 @@ def command(folder: Path, demo: bool) -> None:
         write_demo(folder)
     else:
         write_skeleton(folder)
-    click.echo(_NEXT.format(folder=folder), nl=False)
+    click.echo((_NEXT_DEMO if demo else _NEXT).format(folder=folder), nl=False)
 
 
 def write_skeleton(folder: Path) -> None:

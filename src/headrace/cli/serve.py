@@ -92,8 +92,8 @@ def way_in(store: Store, address: str) -> str:
     if token is None:
         return f"  {console}  {faint('sign in')}"
     return (
-        f"There is no account yet. The first one, an admin, is made at {console}/setup with this\n"
-        f"token, which is good for one hour and for one account: {token.reveal()}\n"
+        f"No person has an account yet. The first one, an admin, is made at {console}/setup with\n"
+        f"this token, which is good for one hour and for one account: {token.reveal()}\n"
         "`headrace users add` makes accounts, too."
     )
 

@@ -164,7 +164,8 @@ class Console:
         return self._has_accounts() or bool(self.signing_in.openid.issuers)
 
     def _has_accounts(self) -> bool:
-        return bool(self.signing_in.sessions.directory.now.accounts)
+        accounts = self.signing_in.sessions.directory.now.accounts
+        return any(each.kind == "user" for each in accounts.values())
 
     def _overview(self, principal: Principal) -> Overview:
         edition = self.editions.acquire()
