@@ -427,7 +427,10 @@ class Service:
             scope = {**scope, "method": "GET"}
             sender.bodiless = True
         access = edition.code.access(scope)
-        require(NOBODY if access is None else access, principal_of(scope))
+        if access is None:
+            await send_answer(not_found(), scope["method"], sender)
+            return
+        require(access, principal_of(scope))
         pinned = {**scope, SCOPE_KEY: edition.view, INSTANCE_KEY: sender.instance}
         body = LimitedBody(receive, self.settings.max_body_bytes)
         await edition.application(pinned, body, sender)
