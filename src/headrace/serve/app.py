@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from headrace.auth.audit_trail import AuditTrail
-from headrace.base.access import ANONYMOUS, NOBODY
+from headrace.base.access import ANONYMOUS
 from headrace.serve.answering.answers import (
     ONLY_HTTPS,
     Answer,
