@@ -92,6 +92,7 @@ PROJECT = {
 }
 
 
+PUBLIC_URL = "https://shop.example"
 PATHS = (
     "/",
     "/openapi.json",
@@ -247,8 +248,10 @@ def _answers(root: Path, secrets: dict[str, str]) -> Iterator[tuple[str, bytes]]
     """
     opened = open_project(root)
     known = opened.settings
+    # Where browsers keep a session's cookie.
+    auth = replace(known.auth, public_url=PUBLIC_URL)
     settings = ServeSettings(
-        query_processes=False, redis=known.redis, project=known.name, auth=known.auth
+        query_processes=False, redis=known.redis, project=known.name, auth=auth
     )
     service = create_app(opened.store, "prod", settings)
     service.refresh()
@@ -288,7 +291,7 @@ def _signed_in(client: Client, secrets: Mapping[str, str]) -> dict[str, str]:
 
 
 _JSON = {"Content-Type": "application/json"}
-_FORM = {"Content-Type": "application/x-www-form-urlencoded", "Origin": "http://test"}
+_FORM = {"Content-Type": "application/x-www-form-urlencoded", "Origin": PUBLIC_URL}
 
 
 def _credentials(secrets: Mapping[str, str]) -> dict[str, dict[str, str]]:
