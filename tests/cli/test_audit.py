@@ -46,6 +46,13 @@ def test_the_newest_entry_is_first(shop: Shop) -> None:
     assert more == "and older ones; --limit shows more, `headrace audit export` all"
 
 
+def test_what_was_before_is_said_before_what_is_after(shop: Shop) -> None:
+    detail = {"of": "table orders", "what": "rows", "before": "nobody", "after": "all", "empty": ""}
+    put(shop, AuditEvent("policy_changed", "os:anna", target="prod:7", detail=detail))
+    line = shop.call("audit").stdout.splitlines()[1]
+    assert line.endswith("  prod:7  of table orders, what rows, before nobody, after all")
+
+
 def test_json_has_the_entries_as_they_are_on_record(shop: Shop) -> None:
     put(shop, event(), event("key_revoked"))
     newest, older = json.loads(shop.call("audit", "--json").stdout)

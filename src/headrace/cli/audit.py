@@ -19,6 +19,9 @@ from headrace.store.audit_verifying import Head, Verified
 
 BROKEN = 1
 _COLUMNS = 48
+_DETAIL_COLUMNS = 100
+# In an entry, details are in alphabetical order.
+_FIRST = ("of", "what", "before", "after", "endpoint", "change")
 _TIME = re.compile(r"\d{4}(-\d{2}(-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?Z?)?)?)?")
 _HEAD = re.compile(r"(\d{1,18}):([0-9a-f]{64})")
 
@@ -119,7 +122,7 @@ def _listing(entries: list[AuditEntry]) -> str:
             entry.action,
             cut(entry.actor, _COLUMNS),
             cut(entry.target, _COLUMNS),
-            cut(_said(entry), _COLUMNS),
+            cut(_said(entry), _DETAIL_COLUMNS),
         )
         for entry in entries
     ]
@@ -128,8 +131,11 @@ def _listing(entries: list[AuditEntry]) -> str:
 
 
 def _said(entry: AuditEntry) -> str:
-    """The details of an entry in a line: "count 3, why expired"."""
-    return ", ".join(f"{name} {value}" for name, value in entry.as_json()["detail"].items())
+    """The details of an entry in a line: "of table orders, before nobody, after everybody"."""
+    detail = entry.as_json()["detail"]
+    first = [name for name in _FIRST if name in detail]
+    names = dict.fromkeys([*first, *detail])
+    return ", ".join(f"{name} {detail[name]}" for name in names if detail[name] != "")
 
 
 def _time(option: str, text: str | None) -> str:
