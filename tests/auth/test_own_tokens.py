@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from headrace.auth.api_keys import new_key
-from headrace.auth.own_tokens import OwnTokens, RefreshReused, is_refresh_token
+from headrace.auth.own_tokens import FAMILIES_OF_ONE, OwnTokens, RefreshReused, is_refresh_token
 from headrace.auth.signing_keys import SigningKeys
 from headrace.auth.tokens import LEEWAY_SECONDS, BadToken, TokenVerifier
 from headrace.base.access import Principal
@@ -246,6 +246,16 @@ def test_refresh_tokens_end_a_while_after_the_sign_in_however_often_rotated(
     tokens.grant(people.anna)
     with people.accounts.database.transaction() as connection:
         assert connection.execute("SELECT count(*) FROM refresh_tokens").fetchone() == (1,)
+
+
+def test_of_one_account_the_oldest_sign_ins_end(people: People, tokens: OwnTokens) -> None:
+    refreshes = []
+    for _ in range(FAMILIES_OF_ONE + 1):
+        people.clock.advance(1)
+        refreshes.append(refresh_of(tokens, people))
+    assert tokens.refreshed(refreshes[0]) is None
+    assert tokens.refreshed(refreshes[1]) is not None
+    assert tokens.refreshed(refreshes[-1]) is not None
 
 
 def test_revoking_makes_a_refresh_token_and_those_after_it_useless(

@@ -171,7 +171,8 @@ def test_a_credential_that_is_no_session_has_no_page(home: Home) -> None:
             bearer = {"Authorization": f"Bearer {granted.json()['access_token']}"}
             return await client.get("/console", headers=bearer)
 
-    assert asyncio.run(run()).status_code == 401
+    answer = asyncio.run(run())
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console/sign-in")
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ from headrace.base.secrets import Secret
 from headrace.serve.gate import COOKIE
 from headrace.store.store import Store
 from tests.console.browser import Browser, opened_browser
-from tests.console.provider import User, run_server_in_thread
 from tests.console.serving import console_of, with_canaries
 from tests.serve.shop import ALL_SALES, BY_STORE, SALES, Shop
+from tests.serve.signing_in.real_provider import User, run_server_in_thread
 
 PASSWORD = "ferry copper lantern ridge"
 

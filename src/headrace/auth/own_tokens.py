@@ -28,6 +28,8 @@ from headrace.store.database import Database
 
 MOST_SECONDS = 900
 OWN_NAME = "headrace"
+# Somebody who signs in again and again must not fill the file.
+FAMILIES_OF_ONE = 50
 TYPE = "at+jwt"
 _REFRESH = "hrr_"
 _REFRESH_BYTES = 32
@@ -80,8 +82,12 @@ class OwnTokens:
             connection.execute(
                 self.database.query("delete_ended_refresh_tokens"), {"now": self._now()}
             )
-            row = (account.name, account.epoch)
-            self._keep(connection, refresh, family, row, expires_at)
+            owner = (account.name, account.epoch)
+            self._keep(connection, refresh, family, owner, expires_at)
+            connection.execute(
+                self.database.query("delete_oldest_refresh_families"),
+                {"account": account.name, "keep": FAMILIES_OF_ONE},
+            )
         return self._grant(account, refresh=refresh)
 
     def grant_for_key(self, account: Account, key_id: str) -> Grant:

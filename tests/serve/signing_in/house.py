@@ -13,6 +13,8 @@ from headrace.auth.issuers import IssuerKeys
 from headrace.auth.key_proofs import KeyProofs
 from headrace.auth.passwords import Passwords
 from headrace.auth.session_proofs import SessionProofs
+from headrace.auth.token_proofs import TokenProofs
+from headrace.auth.tokens import TokenVerifier
 from headrace.base.access import Principal
 from headrace.base.auth_settings import AuthSettings
 from headrace.base.secrets import Secret
@@ -95,8 +97,10 @@ class Home:
         if "anna" in people.directory.now.accounts and not people.accounts.password_hash("anna"):
             people.accounts.set_password_hash("anna", Passwords(hasher).hash(Secret(PASSWORD)))
             people.read()
+        verifier = TokenVerifier(clock=people.clock)
+        verifier.trust(signing_in.tokens.trust())
         gate = Gate(
-            [KeyProofs(people.accounts, people.directory, "prod")],
+            [KeyProofs(people.accounts, people.directory, "prod"), TokenProofs(verifier)],
             SessionProofs(signing_in.sessions),
             lambda: people.clock.now().timestamp(),
         )
