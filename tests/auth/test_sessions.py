@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from headrace.auth.following import STALE_SECONDS
 from headrace.auth.sessions import SESSIONS_OF_ONE, Session, Sessions, digest_of
 from headrace.base.access import Principal
 from headrace.base.auth_settings import AuthSettings, Issuer
@@ -231,6 +232,16 @@ def test_when_the_settings_say_something_else_of_its_issuer_a_session_has_ended(
     after = opened(people, replace(SETTINGS, issuers=issuers))
     assert after.find(cookie.reveal()) is None
     assert looked_up(after, cookie.reveal()) is None
+
+
+def test_when_the_file_cannot_be_read_for_long_nobody_is_signed_in(
+    people: People, sessions: Sessions
+) -> None:
+    cookies = [sessions.begin_for(people.anna)[0], sessions.begin_by("idp", CLARA)[0]]
+    people.accounts.database.path.write_bytes(b"no database" * 1000)
+    people.clock.advance(STALE_SECONDS)
+    people.read()
+    assert [sessions.find(cookie.reveal()) for cookie in cookies] == [None, None]
 
 
 def test_closing_writes_the_last_use(people: People, sessions: Sessions) -> None:

@@ -30,6 +30,7 @@ _SWAPPED = str.maketrans("013457@$!|", "oieastasil")
 _WEAK_DIGITS = 12
 _ADDED_CHARACTERS = 6
 _RUN = 3
+_OTHERS = 2
 
 
 def what_is_common(password: str, names: tuple[str, ...] = ()) -> str:
@@ -66,14 +67,13 @@ def _repeats(text: str) -> bool:
 
 
 def _is_along_rows(text: str) -> bool:
-    """Whether a text is made of runs of keys, each three or more along a row, there or back."""
-    at = 0
-    while at < len(text):
+    """Whether a text, but for two characters, is runs of three keys or more along rows."""
+    at = others = 0
+    while at < len(text) and others <= _OTHERS:
         longest = max(_run(text, at, row) for row in (*_ROWS, *(row[::-1] for row in _ROWS)))
-        if longest < _RUN:
-            return False
-        at += longest
-    return True
+        others += 0 if longest >= _RUN else 1
+        at += longest if longest >= _RUN else 1
+    return others <= _OTHERS
 
 
 def _run(text: str, at: int, row: str) -> int:

@@ -20,6 +20,7 @@ class SessionProofs:
     def __init__(self, sessions: Sessions) -> None:
         """Take these; whoever refreshes the proofs refreshes them."""
         self._sessions = sessions
+        self._is_failing = False
 
     def takes(self, credential: bytes) -> bool:
         """Whether a cookie's value looks like a session's id."""
@@ -58,7 +59,11 @@ class SessionProofs:
             self._sessions.directory.refresh()
             self._sessions.refresh()
         except StoreError as exc:
-            _LOG.error("%s", exc)
+            if not self._is_failing:
+                _LOG.error("%s", exc)
+            self._is_failing = True
+        else:
+            self._is_failing = False
         return False
 
     def note_uses(self, uses: Mapping[str, float]) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from headrace.auth.directory import Account, Directory
+from headrace.auth.directory import EMPTY, Account, Directory
 from headrace.auth.following import FollowedDirectory
 from headrace.base.access import ClaimValue, Principal
 from headrace.base.auth_settings import AuthSettings, Issuer
@@ -272,6 +272,9 @@ class Sessions:
         if session.account:
             account = self.directory.now.accounts.get(session.account)
             return account is not None and not account.disabled and account.epoch == session.epoch
+        if self.directory.now is EMPTY:
+            # The file cannot be read: nobody knows which sessions were ended since.
+            return False
         return self._epochs.get(session.issuer) == session.epoch
 
     def _used_at(self, session: Session) -> float:
