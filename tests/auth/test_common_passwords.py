@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from headrace.auth.common_passwords import what_is_common
 
-
 COMMON = """
     123456789 qwerty123 1q2w3e4r5t password1 Password! p@ssw0rd passw0rd123 iloveyou princess1
     monkey12 dragon2000 letmein! football7 baseball99 sunshine1 superman trustno1 welcome1 admin123
