@@ -22,6 +22,7 @@ import pytest
 from headrace.cli.demo.writing import write_demo
 from headrace.pipeline.building import build
 from headrace.pipeline.workspace import open_workspace, plan_workspace
+from tests.accounts import key_for
 
 pytestmark = pytest.mark.slow
 
@@ -38,10 +39,11 @@ INSIDES = re.compile(
 
 @dataclass(frozen=True)
 class Served:
-    """The demo behind a real socket."""
+    """The demo behind a real socket; `key` is of somebody whom all of it is open to."""
 
     port: int
     process: psutil.Process
+    key: str
 
     @property
     def url(self) -> str:
@@ -53,8 +55,9 @@ class Served:
         return sum(each.memory_info().rss for each in every)
 
     def exchange(self, sent: bytes) -> bytes:
-        """All that is answered until the connection ends, or nothing more comes."""
+        """All that the one with the key is answered, until the end or nothing more comes."""
         received = b""
+        sent = sent.replace(HOST, HOST + b"Authorization: Bearer %b\r\n" % self.key.encode(), 1)
         with socket.create_connection(("127.0.0.1", self.port), timeout=1) as client:
             try:
                 client.sendall(sent)
@@ -72,6 +75,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     write_demo(folder)
     workspace = open_workspace(folder)
     assert build(workspace, plan_workspace(workspace, "prod")).failures == ()
+    key = key_for(workspace.store, "office", "analyst", "crm")
     command = [sys.executable, "-m", "headrace.cli.main", "serve", "-C", str(folder), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
@@ -80,7 +84,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             pass
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz").close()
-            yield Served(port, psutil.Process(server.pid))
+            yield Served(port, psutil.Process(server.pid), key)
         finally:
             server.terminate()
             server.wait(30)
@@ -108,6 +112,8 @@ def schemathesis(
         str(program),
         "run",
         f"{served.url}/openapi.json",
+        "--header",
+        f"Authorization: Bearer {served.key}",
         *options,
         # A stream has no end.
         "--exclude-path-regex",
@@ -249,8 +255,8 @@ def test_everything_that_has_broken_others_is_refused_or_answered(served: Served
             wrong[name] = answer[:600]
     assert wrong == {}
     assert served.process.is_running()
-    with urllib.request.urlopen(f"{served.url}/stores/7/revenue?limit=1") as fine:
-        assert fine.status == 200
+    fine = served.exchange(get(REVENUE + b"?limit=1"))
+    assert fine.startswith(b"HTTP/1.1 200 ")
     assert served.memory_bytes() - before < MEMORY_BYTES
 
 

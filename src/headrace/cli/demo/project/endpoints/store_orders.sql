@@ -4,6 +4,8 @@ access: [store_manager, analyst]
 description: A store's last orders, newest first.
 limit: 20
 max_limit: 500
+filters: [status, channel]
+sort: [ordered_at, amount]
 */
 SELECT o.order_id, o.ordered_at, p.name AS product, o.quantity, o.amount, o.channel, o.status
 FROM orders AS o
