@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks.page import machine
 from benchmarks.serving import columnar, exports, ours, postgres, routes
 from benchmarks.serving.answers import fetch, require_equal
+from benchmarks.serving.callers import NOBODY, Caller, access_path, let_in
 from benchmarks.serving.data import generate
 from benchmarks.serving.environments import NotHere, kept_folder
 from benchmarks.serving.load import get
@@ -24,7 +25,6 @@ from benchmarks.serving.report import (
     BARE,
     FRAMEWORK,
     HIT,
-    OURS,
     UNCHANGED,
     Figures,
 )
@@ -72,14 +72,15 @@ def measured(plan: Plan) -> tuple[Figures, str]:
         started = _start_peers(plan, premises, stack)
         _say("building headrace's project")
         built = ours.build(root / f"headrace-{plan.size.orders}", data, plan.exported)
-        plain = ours.serve(built.folder, premises, stack, OURS)
+        known = let_in(built.folder)
+        plain = ours.serve(built.folder, premises, stack, NOBODY.title)
         asgi = ours.serve_as_asgi(built.folder, premises, stack, AS_ASGI)
-        _compare(plan, started, (plain, asgi))
+        own = [(NOBODY, plain), (Caller(AS_ASGI), asgi), *((each, plain) for each in known)]
+        _compare(plan, started, own)
         lines = [
             *_peer_lines(plan, started),
             *_constant_lines(plan, plain, started, premises, stack),
-            *_our_lines(plan, plain),
-            *_our_lines(plan, asgi),
+            *(line for caller, server in own for line in _our_lines(plan, caller, server)),
         ]
         _say(f"{plan.rounds.count} rounds of {len(lines)} lines")
         costs = measure(lines, plan.rounds)
@@ -97,6 +98,9 @@ def measured(plan: Plan) -> tuple[Figures, str]:
         endpoints=plan.endpoints,
         absent=started.absent,
         versions=started.versions,
+        under_policies={
+            shape: access_path(built.folder, name) for shape, name in ours.OWN_ENDPOINTS.items()
+        },
     )
     return figures, _about(plan, costs)
 
@@ -139,12 +143,16 @@ def _start_peers(plan: Plan, premises: Premises, stack: ExitStack) -> _Started:
     return started
 
 
-def _compare(plan: Plan, started: _Started, own: Sequence[Server]) -> None:
+def _compare(plan: Plan, started: _Started, own: Sequence[tuple[Caller, Server]]) -> None:
     """Ask everybody the same: costs of different answers say nothing."""
     _say("comparing the answers")
     for shape in SHAPES:
         for question in questions(shape, plan.size)[:_COMPARED]:
-            answers = {s.title: _body(s, ours.request(question)) for s in own}
+            answers = {
+                caller.title: _body(server, caller.request(question))
+                for caller, server in own
+                if shape in caller.asks
+            }
             for peer, server in started.peers.items():
                 answers[peer.title] = _body(server, peer.request(question))
             require_equal(question, answers)
@@ -187,21 +195,23 @@ def _constant_lines(
 
 def _usual_length(plan: Plan, own: Server, shape: Shape) -> int:
     asked = questions(shape, plan.size)[:_COMPARED]
-    return sorted(len(_body(own, ours.request(q))) for q in asked)[len(asked) // 2]
+    return sorted(len(_body(own, NOBODY.request(q))) for q in asked)[len(asked) // 2]
 
 
-def _our_lines(plan: Plan, server: Server) -> list[Line]:
-    _, answer = fetch(server.port, get(_HOT))
-    tag = answer.headers["ETag"]
+def _our_lines(plan: Plan, caller: Caller, server: Server) -> list[Line]:
     lines = [
-        Line(Name(server.title, shape), server, _ours(questions(shape, plan.size)))
+        Line(Name(caller.title, shape), server, _requests(caller, questions(shape, plan.size)))
         for shape in SHAPES
+        if shape in caller.asks
     ]
-    lines.append(Line(Name(server.title, HIT), server, [get(_HOT)]))
-    unchanged = [get(_HOT, f"If-None-Match: {tag}")]
-    lines.append(Line(Name(server.title, UNCHANGED), server, unchanged, 304))
+    if HIT in caller.asks:
+        lines.append(Line(Name(caller.title, HIT), server, [caller.get(_HOT)]))
+    if UNCHANGED in caller.asks:
+        _, answer = fetch(server.port, caller.get(_HOT))
+        unchanged = [caller.get(_HOT, f"If-None-Match: {answer.headers['ETag']}")]
+        lines.append(Line(Name(caller.title, UNCHANGED), server, unchanged, 304))
     return lines
 
 
-def _ours(asked: Sequence[Question]) -> list[bytes]:
-    return [ours.request(question) for question in asked]
+def _requests(caller: Caller, asked: Sequence[Question]) -> list[bytes]:
+    return [caller.request(question) for question in asked]

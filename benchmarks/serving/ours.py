@@ -9,15 +9,28 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.issuing import AUDIENCE, URL
 from benchmarks.measuring import HEADRACE, run
 from benchmarks.serving.data import CUSTOMERS, DAILY_REVENUE, parquet
-from benchmarks.serving.load import get
 from benchmarks.serving.peers import Premises, listening
 from benchmarks.serving.peers.peer import uvicorn
 from benchmarks.serving.questions import Question
 from benchmarks.serving.servers import Command, Server, free_port
 from benchmarks.workloads import write_files
 
+# Of the one who may ask for more than what is public: a role, and whose rows are theirs.
+READER, TENANT = "reader", "north"
+KEY_SET = "jwks.json"
+_SETTINGS = f"""\
+name = "bench"
+serve.default_access = "public"
+
+[auth.issuers.bench]
+url = "{URL}"
+audience = "{AUDIENCE}"
+jwks = "file:{KEY_SET}"
+claims = {{tenant = "tenant"}}
+"""
 _SOURCE = """\
 files: {files}
 key: order_id
@@ -73,6 +86,37 @@ _OTHERS = {
     "totals": f"/*\npath: /totals\nserve: columnar\n*/\n{AGGREGATE}\n",
     "export": f"/*\npath: /export\nserve: columnar\nmax_limit: {{export}}\n*/\n{EXPORT}\n",
 }
+READERS, OWN = "readers_", "own_"
+OWN_ENDPOINTS = {"P": f"{OWN}customer", "A": f"{OWN}months"}
+# Another table of the same rows, of which everybody sees those of their tenant.
+_OWN_MODEL = """\
+/*
+key: {key}
+rows: tenant = $auth.tenant
+*/
+SELECT '{tenant}' AS tenant, * FROM {table}
+"""
+_OWN_MODELS = {
+    f"models/{OWN}{table}.sql": _OWN_MODEL.format(key=key, table=table, tenant=TENANT)
+    for table, key in {"customers": "customer_id", "daily_revenue": "[store_id, day]"}.items()
+}
+
+
+def guarded(text: str, prefix: str) -> str:
+    """An endpoint that only readers may ask; its path begins with `prefix`."""
+    return text.replace("path: /", f"access: [{READER}]\npath: /{prefix}", 1)
+
+
+def _for_readers(endpoints: Mapping[str, str]) -> dict[str, str]:
+    return {f"{READERS}{name}": guarded(text, READERS) for name, text in endpoints.items()}
+
+
+def _own_endpoints() -> dict[str, str]:
+    names = [name.removeprefix(OWN) for name in OWN_ENDPOINTS.values()]
+    return {
+        f"{OWN}{name}": guarded(_KEYED[name], OWN).replace("\nFROM ", f"\nFROM {OWN}")
+        for name in names
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +129,10 @@ class Built:
 
 
 def write_project(folder: Path, data: Path, endpoints: Mapping[str, str]) -> None:
-    """The project: one source, two models, and what is served of them."""
+    """The project: one source, two models, whom it lets in, and what is served."""
     shutil.rmtree(folder / "endpoints", ignore_errors=True)
     files = {
-        "headrace.toml": 'name = "bench"\nserve.default_access = "public"\n',
+        "headrace.toml": _SETTINGS,
         "sources/orders.yaml": _SOURCE.format(files=parquet(data, "orders")),
         "models/customers.sql": f"/*\nkey: customer_id\n*/\n{CUSTOMERS}\n",
         "models/daily_revenue.sql": f"/*\nkey: [store_id, day]\n*/\n{DAILY_REVENUE}\n",
@@ -98,15 +142,23 @@ def write_project(folder: Path, data: Path, endpoints: Mapping[str, str]) -> Non
 
 
 def build(folder: Path, data: Path, export_rows: int) -> Built:
-    """The tables first, then the endpoints: the second run does nothing but what they need."""
+    """The tables first, then the endpoints: each run does nothing but what is new.
+
+    What readers may ask has the copies of what everybody may ask; what is theirs has its own.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     write_project(folder, data, {})
     tables = run([HEADRACE, "run"], folder)
     others = {name: text.replace("{export}", str(export_rows)) for name, text in _OTHERS.items()}
     write_project(folder, data, others)
     run([HEADRACE, "run"], folder)
-    write_project(folder, data, others | _KEYED)
+    everybody = others | _KEYED
+    write_project(folder, data, everybody)
     copies = run([HEADRACE, "run"], folder)
+    readers = _for_readers({"totals": others["totals"], **_KEYED})
+    write_project(folder, data, everybody | readers | _own_endpoints())
+    write_files(folder, _OWN_MODELS)
+    run([HEADRACE, "run"], folder)
     return Built(folder, tables.wall_seconds, copies.wall_seconds)
 
 
@@ -127,10 +179,10 @@ def serve_as_asgi(project: Path, premises: Premises, stack: ExitStack, title: st
     return listening(stack, title, port, command)
 
 
-def request(question: Question) -> bytes:
-    """A question as an HTTP request."""
+def target(question: Question) -> str:
+    """A question as the target of a request."""
     if question.shape == "P":
-        return get(f"/customers/{question.key}")
+        return f"/customers/{question.key}"
     if question.shape == "L":
-        return get(f"/stores/{question.key}/orders")
-    return get(f"/stores/{question.key}/months?since={question.since}&until={question.until}")
+        return f"/stores/{question.key}/orders"
+    return f"/stores/{question.key}/months?since={question.since}&until={question.until}"

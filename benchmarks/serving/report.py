@@ -14,16 +14,27 @@ from benchmarks.serving.rounds import Cost, Name
 from benchmarks.serving.routes import name as route_name
 
 OURS, AS_ASGI = "headrace", "headrace, as an ASGI application"
+WITH_KEY, WITH_TOKEN = f"{OURS}, with an API key", f"{OURS}, with a token"
+WITH_POLICY = f"{WITH_KEY} and a row policy"
 BARE, FRAMEWORK = "uvicorn alone, as many bytes", "FastAPI alone, as many bytes"
 HIT, UNCHANGED = "hit", "304"
 WHATS = (*SHAPES, HIT, UNCHANGED)
 _MOST_GROWN_BYTES = 100e6
 _NOISE = 1.1
+# What it may cost to know who asks: microseconds, beyond what the same question costs of nobody.
+_PROVEN = {
+    WITH_KEY: ("an API key", 10.0),
+    WITH_TOKEN: ("a token", 100.0),
+    WITH_POLICY: ("an API key and a row policy", 10.0),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Everything that one run has measured; `absent` says of a peer why it was not."""
+    """Everything that one run has measured.
+
+    `absent` says of a peer why it was not; `under_policies` of a shape how it is answered there.
+    """
 
     costs: Mapping[Name, Cost]
     built: Built
@@ -32,6 +43,7 @@ class Figures:
     endpoints: tuple[int, int]
     absent: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    under_policies: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +63,8 @@ def targets(figures: Figures, peers: Sequence[Peer]) -> list[Target]:
     return [
         *_against_peers(figures, peers),
         *_against_uvicorn(figures),
+        *_against_nobody(figures),
+        *_under_policies(figures),
         *_columnar(figures.columnar),
         *_exports(figures.exports),
         *_routes(figures),
@@ -77,6 +91,20 @@ def _against_uvicorn(figures: Figures) -> Iterator[Target]:
         share = _times(figures, Name(BARE, of), Name(OURS, what))
         text = f"{what}: {least:.0%} of what uvicorn alone answers"
         yield Target(text, f"{share:.0%}", share >= least)
+
+
+def _against_nobody(figures: Figures) -> Iterator[Target]:
+    for who, (shown, most) in _PROVEN.items():
+        for what in WHATS:
+            if Name(who, what) in figures.costs:
+                cost, least = (figures.costs[Name(each, what)].microseconds for each in (who, OURS))
+                text = f"{what}: with {shown}, {most:g} µs more at most"
+                yield Target(text, f"{cost - least:+.1f} µs", cost - least <= most)
+
+
+def _under_policies(figures: Figures) -> Iterator[Target]:
+    for shape, path in figures.under_policies.items():
+        yield Target(f"{shape}: keyed under a row policy, too", path, path == "keyed")
 
 
 def _columnar(found: Columnar) -> Iterator[Target]:
@@ -118,7 +146,7 @@ def _requests(figures: Figures, peers: Sequence[Peer]) -> str:
     titles = {"P": "P", "L": "L", "A": "A", HIT: "cache hit", UNCHANGED: "304"}
     head = "| µs of CPU a request (requests a second) | " + " | ".join(titles.values()) + " |"
     rows = [head, "|---" * (len(titles) + 1) + "|"]
-    for who in (BARE, FRAMEWORK, *(peer.title for peer in peers), AS_ASGI, OURS):
+    for who in (BARE, FRAMEWORK, *(peer.title for peer in peers), AS_ASGI, OURS, *_PROVEN):
         if who in figures.absent:
             rows.append(f"| {who} | not measured: {figures.absent[who]} |" + " |" * 4)
         elif any(Name(who, what) in figures.costs for what in titles):
