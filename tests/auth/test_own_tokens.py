@@ -174,6 +174,15 @@ def test_a_token_that_is_not_exactly_ours_is_refused(
     assert proven(tokens, forged(tokens, dict(headers), claims, None)) is None
 
 
+def test_a_token_that_names_the_key_of_somebody_else_is_refused(
+    people: People, tokens: OwnTokens
+) -> None:
+    _, entry = new_key("prod")
+    people.accounts.add_key(replace(entry, account="loader"))
+    people.read()
+    assert proven(tokens, forged(tokens, {}, {"key": entry.id}, None)) is None
+
+
 def test_a_token_of_another_key_or_algorithm_is_refused(tokens: OwnTokens) -> None:
     assert proven(tokens, forged(tokens, {}, {}, Ed25519PrivateKey.generate())) is None
     public = tokens.keys.signing().private().public_key().public_bytes_raw()

@@ -176,6 +176,13 @@ def test_a_disabled_account_is_none(home: Home) -> None:
     assert answer.json()["detail"] == "The name or the password is not right."
 
 
+def test_a_program_does_not_sign_in_though_it_had_a_password(home: Home) -> None:
+    stored = Passwords(CountingHasher()).hash(Secret(PASSWORD))
+    home.people.accounts.set_password_hash("loader", stored)
+    answer = posted(home, "/auth/token", {"name": "loader", "password": PASSWORD})
+    assert answer.json()["detail"] == "The name or the password is not right."
+
+
 def test_a_password_that_was_changed_in_another_process_counts_at_once(
     home: Home, tmp_path: Path
 ) -> None:

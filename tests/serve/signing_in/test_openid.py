@@ -272,6 +272,19 @@ def test_a_sign_in_is_good_once(home: Home) -> None:
     assert failed(second) == "expired"
 
 
+def test_a_new_sign_in_ends_the_session_that_the_browser_had(home: Home) -> None:
+    async def run() -> tuple[str, str]:
+        async with home.client() as client:
+            await client.get(await at_provider(await begin(client)))
+            first = client.cookies[COOKIE]
+            await client.get(await at_provider(await begin(client)))
+            return first, client.cookies[COOKIE]
+
+    first, second = asyncio.run(run())
+    assert home.signing_in.sessions.find(first) is None
+    assert home.signing_in.sessions.find(second) is not None
+
+
 def test_a_sign_in_is_bound_to_the_browser_that_began_it(home: Home) -> None:
     async def run() -> tuple[httpx.Response, httpx.Response]:
         async with home.client() as victim, home.client() as attacker:
