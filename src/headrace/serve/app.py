@@ -320,7 +320,7 @@ class Service:
             wanted = None if stream else self._questions.wanted(edition, scope)
             if not stream and (wanted is None or self._questions.is_here(wanted, edition, scope)):
                 number = wanted.number if wanted else edition.ref.number
-                await self._respond_from(edition, number, scope, receive, sender)
+                await self._respond_from(edition, edition, number, scope, receive, sender)
                 return
         finally:
             self._watcher.release(edition)
@@ -329,7 +329,7 @@ class Service:
         elif wanted is not None:
             async with self._watcher.pins.edition(wanted.number) as older:
                 self._questions.require_same_policies(edition, older, scope)
-                await self._respond_from(older, wanted.number, scope, receive, sender)
+                await self._respond_from(older, edition, wanted.number, scope, receive, sender)
 
     def _acquired(self) -> Edition:
         edition = self._watcher.acquire()
@@ -338,12 +338,21 @@ class Service:
         return edition
 
     async def _respond_from(
-        self, edition: Edition, number: int, scope: Scope, receive: Receive, sender: Sender
+        self,
+        edition: Edition,
+        current: Edition,
+        number: int,
+        scope: Scope,
+        receive: Receive,
+        sender: Sender,
     ) -> None:
-        """Answer from an edition, as the snapshot of a number: both have the same content."""
+        """Answer from an edition, as the snapshot of a number: both have the same content.
+
+        Whoever asks must be let in by the current one, too.
+        """
         sender.headers.append((b"x-snapshot", str(number).encode()))
         if scope["path"] == BATCH_PATH:
-            answer = await self._batch(edition, number, scope, receive)
+            answer = await self._batch(edition, current, number, scope, receive)
             await send_answer(answer, scope["method"], sender)
             return
         made = _page(edition, scope) or await self._questions.compiled(
@@ -358,7 +367,9 @@ class Service:
             answer = replace(answer, head=head)
         await send_answer(answer, scope["method"], sender)
 
-    async def _batch(self, edition: Edition, number: int, scope: Scope, receive: Receive) -> Answer:
+    async def _batch(
+        self, edition: Edition, current: Edition, number: int, scope: Scope, receive: Receive
+    ) -> Answer:
         if scope["method"] == "OPTIONS":
             return Answer(204, headers={"Allow": BATCH_ALLOWED})
         if scope["method"] != "POST":
@@ -372,7 +383,9 @@ class Service:
         async def ask(call: bytes) -> Answer:
             inner = asking(scope, call)
             await self._questions.limited(inner)
-            self._questions.admit(edition, inner)
+            self._questions.admit(current, inner)
+            if edition is not current:
+                self._questions.require_same_policies(current, edition, inner)
             wanted = self._questions.wanted(edition, inner)
             if wanted is not None and not self._questions.is_here(wanted, edition, inner):
                 raise Refused(problem(422, "A batch is of one snapshot, and this call of another."))
