@@ -292,3 +292,18 @@ def test_a_token_for_a_key_is_confined_as_the_key_is_and_void_when_it_is(people:
     people.accounts.revoke_key(entry.id)
     people.read()
     assert proven(tokens, grant.access.reveal()) is None
+
+
+def test_a_token_for_a_key_holds_no_longer_than_the_key(people: People) -> None:
+    """A proof that held is remembered for as long as it says, so it must say the key's end."""
+    ends_at = int(people.clock.now().timestamp()) + 60
+    _, entry = new_key("prod")
+    people.accounts.add_key(replace(entry, account="loader", expires_at=ends_at))
+    people.read()
+    tokens = opened(people)
+    grant = tokens.grant_for_key(people.directory.now.accounts["loader"], entry.id)
+    principal = proven(tokens, grant.access.reveal())
+    assert principal is not None
+    assert principal.expires_at == ends_at
+    people.clock.advance(60)
+    assert proven(tokens, grant.access.reveal()) is None

@@ -197,17 +197,20 @@ class OwnTokens:
             raise BadToken("revoked")
         directory = self.directory.now
         scopes = roles = None
+        expires_at = principal.expires_at
         if key_id:
             key = directory.keys.get(str(key_id))
             if key is None or key.account != name or key.state(self._now()) != "active":
                 raise BadToken("revoked")
             scopes, roles = key.scopes, key.roles
+            # A proof is remembered until then, and not looked at again.
+            expires_at = min(expires_at, key.expires_at or expires_at)
         found = directory.principal_of(
             name,
             credential=principal.credential,
             scopes=scopes,
             roles=roles,
-            expires_at=principal.expires_at,
+            expires_at=expires_at,
         )
         if found is None:
             raise BadToken("revoked")
