@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -13,12 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.base.clock import SetClock
+from headrace.base.tables import Column
 from headrace.serve import ServeSettings, create_app
 from headrace.serve.answering.answers import Headers
 from headrace.serve.app import Service
+from headrace.store.snapshots import Parameter
 from headrace.store.store import Store
 from tests.serve.conftest import Serve
-from tests.serve.shop import BY_STORE, SALES, Client, Shop
+from tests.serve.shop import BY_STORE, SALES, Client, Shop, endpoint
 
 TEXTS = ["", "0", "1", "2", "x", "-1", "2024-01-02", "%31", "1+1", "%FF", "é".encode().hex()]
 PATHS = st.one_of(
@@ -55,6 +58,8 @@ HEADERS = st.lists(
             (b"if-none-match", b"*"),
             (b"if-none-match", b'"other"'),
             (b"content-length", b"0"),
+            (b"authorization", b""),
+            (b"authorization", b"Bearer nobody"),
             (b"x-more", b"1"),
             (b"x-large", b"1" * 20_000),
         ]
@@ -97,6 +102,37 @@ def test_answers_that_are_known_are_answered_at_once(service: Service) -> None:
         assert service.hot(method, path.encode(), query.encode(), [])
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [(b"authorization", b"")],
+        [(b"authorization", b""), (b"authorization", b"Bearer nobody")],
+        [(b"authorization", b"Bearer nobody"), (b"authorization", b"")],
+    ],
+)
+def test_a_credential_that_says_nothing_is_not_nobody(service: Service, headers: Headers) -> None:
+    assert asyncio.run(slowly(service, "GET", "/sales", "", []))[0] == 200
+    assert asyncio.run(slowly(service, "GET", "/sales", "", headers))[0] == 401
+    assert service.hot("GET", b"/sales", b"", headers) is None
+
+
+@pytest.mark.parametrize("path", ["/livez", "/%6Civez", "/readyz", "/openapi.json", "/manage"])
+def test_an_endpoint_for_any_path_answers_for_nothing_of_the_server(
+    shop: Shop, serve: Serve, path: str
+) -> None:
+    word = Parameter("word", "path", "VARCHAR", required=True)
+    sql, columns = "SELECT $word AS word", (Column("word", "VARCHAR"),)
+    shop.publish(endpoint(sql, columns, word, path="/{word}"))
+    client = serve()
+    before = said(client, path)
+    # The same value by a path that is free, so that its answer is known.
+    named = unquote(path.removesuffix(".json"))
+    assert client.get(f"{named}.json.json").status_code == 200
+    assert client.get(f"{named}.json").headers["content-type"] == "application/json"
+    assert said(client, path) == before
+    assert client.service.hot("GET", path.encode(), b"", []) is None
+
+
 def test_calls_that_are_answered_at_once_are_counted(shop: Shop, serve: Serve) -> None:
     shop.publish(BY_STORE, tables=(shop.table("sales", SALES.format(rows=50)),))
     client = serve()
@@ -120,6 +156,12 @@ def test_no_number_of_targets_makes_memory_grow(
     assert 0 < len(edition.targets) <= 10
     assert 0 < len(service._quick_way._accepted) <= 10
     service._watcher.release(edition)
+
+
+def said(client: Client, path: str) -> tuple[int, str]:
+    """The answer to a GET, without the number that each refusal has."""
+    response = client.get(path)
+    return response.status_code, re.sub(r"urn:uuid:[-0-9a-f]+", "", response.text)
 
 
 def calls(client: Client) -> int:

@@ -44,6 +44,10 @@ _LOOKED_AT = frozenset(
         b"upgrade",
     }
 )
+# Beneath these there are no endpoints, whatever the path of one that begins with a parameter fits.
+_OTHERS = frozenset(
+    {"auth", "manage", "console", "livez", "readyz", "batch", "openapi.json", "docs"}
+)
 _NOTHING: Headers = []
 
 
@@ -179,7 +183,7 @@ class QuickWay:
                 accept_encoding = value
             elif name == b"if-none-match" and not none_match:
                 none_match = value
-            elif name == b"authorization" and not authorization:
+            elif name == b"authorization" and value and not authorization:
                 authorization = value
             elif name != b"cookie" or has_session(value):
                 return None
@@ -197,7 +201,10 @@ class QuickWay:
         if b"cursor" in named or b"snapshot" in named or path.endswith(b"/stream"):
             # It may be a question to another edition, or one that has many answers.
             return None
-        found, form = find_route(edition.routes, self._formats, path_segments(path))
+        segments = path_segments(path)
+        if segments[0].partition("/")[0] in _OTHERS:
+            return None
+        found, form = find_route(edition.routes, self._formats, segments)
         form = form or self._negotiated(accept)
         # A file is an export, which is put on record.
         if found is None or form is None or form.is_file:
