@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO ?= demo-project
 
-.PHONY: help install demo test soak check fix bench bench-serve sbom release clean
+.PHONY: help install demo test soak check fix bench bench-serve bench-auth sbom release clean
 
 help:
 	@echo "make demo    create the demo project, run it, show a key of each role, and serve it"
@@ -17,6 +17,7 @@ help:
 	@echo "make fix     format and repair what can be repaired"
 	@echo "make bench   the figures of docs/benchmarks.md on building"
 	@echo "make bench-serve   those on serving, beside other servers of the same rows"
+	@echo "make bench-auth    those on knowing who asks, in a few seconds"
 
 install: $(STAMP)
 
@@ -65,6 +66,9 @@ bench: $(STAMP)
 
 bench-serve: $(STAMP)
 	$(BIN)/python -m benchmarks.serving $(BENCH)
+
+bench-auth: $(STAMP)
+	$(BIN)/python -m benchmarks.auth $(BENCH)
 
 clean:
 	rm -rf $(VENV) $(DEMO) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

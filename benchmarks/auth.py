@@ -22,14 +22,16 @@ from itertools import cycle, repeat
 from pathlib import Path
 from types import NoneType
 
-from benchmarks.issuing import ALGORITHMS, Signer
+import jwt
+
+from benchmarks.issuing import ALGORITHMS, KID, Signer
 from benchmarks.page import machine, write_figures
 from headrace.auth.accounts import Accounts
 from headrace.auth.api_keys import new_key
 from headrace.auth.directory import Account
 from headrace.auth.following import FollowedDirectory
 from headrace.auth.key_proofs import KeyProofs
-from headrace.auth.key_sets import read_key_set
+from headrace.auth.key_sets import decoded, read_key_set
 from headrace.auth.passwords import Passwords
 from headrace.auth.session_proofs import SessionProofs
 from headrace.auth.sessions import Sessions
@@ -46,6 +48,8 @@ from headrace.serve.settings import ServeSettings
 from headrace.store.snapshots import Case, Claim, Scope
 
 KEY_LIMIT, TOKEN_LIMIT = 10.0, 100.0
+# Of the others, OpenSSL takes about as long as that for the signature alone.
+_FIRST_LIMITS = {"RS256": TOKEN_LIMIT}
 _ENVIRONMENT, _READER, _TENANT = "prod", "reader", "north"
 _WHO = Principal("service:reader", frozenset({_READER}), claims={"tenant": _TENANT, "store_id": 7})
 # Nobody is ever refused: what is counted costs the same.
@@ -181,8 +185,14 @@ def _token_steps(algorithm: str) -> Iterator[Step]:
     known = StaticKeys(read_key_set(json.loads(signer.key_set()), ALGORITHMS))
     tokens = TokenProofs(TokenVerifier([issuer], {issuer.name: known}))
     token = signer.token("reader", (_READER,), _TENANT)
+    key = known.keys[KID].key
+    signed, _, signature = token.rpartition(".")
+    alone = partial(jwt.get_algorithm_by_name(algorithm).verify, signed.encode(), key)
+    value = decoded(signature)
+    yield Step(f"{algorithm}, the signature alone", lambda: alone(value) or None, bool)
     first = partial(tokens.verify, token.encode(), time.time())
-    yield Step(f"token, {algorithm}, first time", first, Principal, TOKEN_LIMIT)
+    limit = _FIRST_LIMITS.get(algorithm, 0.0)
+    yield Step(f"token, {algorithm}, first time", first, Principal, limit)
     again = partial(Gate([tokens]).quick, _bearer(token))
     yield Step(f"token, {algorithm}, remembered", again, Principal, KEY_LIMIT)
 

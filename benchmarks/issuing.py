@@ -13,9 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from headrace.base.auth_settings import Issuer
 
-URL, AUDIENCE = "https://issuer.example", "bench"
+URL, AUDIENCE, KID = "https://issuer.example", "bench", "bench"
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
-_KID = "bench"
 _HOLDS_SECONDS = 86_400
 _KEYS: Mapping[str, Any] = {
     "RS256": lambda: rsa.generate_private_key(public_exponent=65_537, key_size=2048),
@@ -46,7 +45,7 @@ class Signer:
         algorithm = jwt.get_algorithm_by_name(self.algorithm)
         jwk = algorithm.to_jwk(self.key.public_key(), as_dict=True)
         jwk.pop("key_ops", None)
-        return json.dumps({"keys": [{**jwk, "kid": _KID, "use": "sig", "alg": self.algorithm}]})
+        return json.dumps({"keys": [{**jwk, "kid": KID, "use": "sig", "alg": self.algorithm}]})
 
     def token(self, subject: str, roles: tuple[str, ...], tenant: str) -> str:
         """A token that holds for a day."""
@@ -60,5 +59,5 @@ class Signer:
             "roles": list(roles),
             "tenant": tenant,
         }
-        headers = {"typ": "at+jwt", "kid": _KID}
+        headers = {"typ": "at+jwt", "kid": KID}
         return jwt.encode(claims, self.key, algorithm=self.algorithm, headers=headers)

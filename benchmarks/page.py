@@ -10,7 +10,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 
 def write_figures(part: str, text: str, page: Path = PAGE) -> None:
-    """Replace what stands between the marks of a part, `figures` or `serving`."""
+    """Replace what stands between the marks of a part: `figures`, `serving` or `auth`."""
     begin, end = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
     before, _, rest = page.read_text().partition(begin)
     _, _, after = rest.partition(end)

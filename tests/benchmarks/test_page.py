@@ -28,7 +28,7 @@ def test_a_part_is_replaced_and_the_rest_is_kept(tmp_path: Path) -> None:
     assert page.read_text() == _PAGE.replace("old, too", "new").replace("old", "newer")
 
 
-def test_the_page_has_both_parts() -> None:
+def test_the_page_has_every_part() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    for part in ("figures", "serving"):
+    for part in ("figures", "serving", "auth"):
         assert text.count(f"<!-- {part}: begin -->") == text.count(f"<!-- {part}: end -->") == 1

@@ -20,6 +20,10 @@ from benchmarks.serving.report import (
     HIT,
     OURS,
     UNCHANGED,
+    WHATS,
+    WITH_KEY,
+    WITH_POLICY,
+    WITH_TOKEN,
     Figures,
     Target,
     targets,
@@ -37,7 +41,9 @@ def cost(microseconds: float) -> Cost:
 
 def figures() -> Figures:
     """A run in which everything holds, without ROAPI."""
-    costs = {Name(OURS, what): cost(20.0) for what in (*SHAPES, HIT, UNCHANGED)}
+    callers = {OURS: 20.0, WITH_KEY: 21.5, WITH_TOKEN: 22.0}
+    costs = {Name(who, what): cost(spent) for who, spent in callers.items() for what in WHATS}
+    costs |= {Name(WITH_POLICY, shape): cost(22.5) for shape in ("P", "A")}
     costs |= {Name(BARE, what): cost(25.0) for what in (*SHAPES, HIT)}
     costs |= {Name(FASTAPI.title, shape): cost(400.0) for shape in SHAPES}
     costs |= {route_name(10): cost(20.0), route_name(1000): cost(21.0)}
@@ -50,6 +56,7 @@ def figures() -> Figures:
         endpoints=(10, 1000),
         absent={ROAPI.title: "there is no pip"},
         versions={FASTAPI.title: "0.165.0"},
+        under_policies={"P": "keyed", "A": "keyed"},
     )
 
 
@@ -67,6 +74,9 @@ def test_a_run_in_which_everything_holds_misses_nothing() -> None:
         (Name(OURS, "L"), 50.1, "L: 8 × as many requests as FastAPI + asyncpg + PostgreSQL"),
         (Name(BARE, "A"), 11.9, "A: 60% of what uvicorn alone answers"),
         (Name(OURS, UNCHANGED), 33.4, "304: 75% of what uvicorn alone answers"),
+        (Name(WITH_KEY, "L"), 30.1, "L: with an API key, 10 µs more at most"),
+        (Name(WITH_TOKEN, HIT), 120.1, "hit: with a token, 100 µs more at most"),
+        (Name(WITH_POLICY, "A"), 30.1, "A: with an API key and a row policy, 10 µs more at most"),
         (route_name(1000), 22.1, "a request among 1,000 endpoints costs as among 10"),
     ],
 )
@@ -76,6 +86,11 @@ def test_a_request_that_costs_too_much_is_missed(
     found = figures()
     dearer = replace(found, costs={**found.costs, name: cost(microseconds)})
     assert any(each.startswith(said) for each in missed(dearer))
+
+
+def test_what_is_not_keyed_under_a_row_policy_is_missed() -> None:
+    found = replace(figures(), under_policies={"P": "keyed", "A": "columnar"})
+    assert missed(found) == ["A: keyed under a row policy, too"]
 
 
 def test_slow_queries_slow_exports_and_growing_memory_are_missed() -> None:
@@ -105,6 +120,8 @@ def test_the_page_has_every_program_also_one_that_is_not_here() -> None:
         "\n| export, csv: MB, MB/s of CPU time (of wall time), MB of memory | 50, 500 (250), 5 |"
         in page
     )
+    assert "\n| headrace, with an API key and a row policy | 22.5 (44,444) |  | 22.5 (44," in page
+    assert "\n| P: with an API key, 10 µs more at most | +1.5 µs | yes |\n" in page
     assert (
         "\n| P: 8 × as many requests as FastAPI + asyncpg + PostgreSQL | 20.0 × | yes |\n" in page
     )
