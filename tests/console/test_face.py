@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,6 +103,43 @@ def test_what_pages_load_has_a_name_of_its_content_and_may_be_kept_for_ever(home
         assert answer.headers["content-type"].startswith(("text/css", "text/javascript"))
     for name in ("console.css", "nothing", "layout.html", "%252e%252e"):
         assert got(home, f"/console/static/{name}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("", 401),
+        ("console.css", 404),
+        ("console.0000000000000000.js", 404),
+        ("..%5Cpages.py", 404),
+        ("../pages.py", 401),
+        ("..%2Fpages.py", 401),
+        (".%2e/templates/layout.html", 401),
+        ("%2Fetc%2Fpasswd", 401),
+    ],
+)
+def test_nothing_else_of_the_folder_is_served(home: Home, name: str, status: int) -> None:
+    answer = got(home, f"/console/static/{name}")
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_password_is_masked_and_may_come_from_a_manager(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    empty = Home.build(tmp_path, more=consoles, people=People.open(tmp_path / "empty"))
+    pages = {
+        "current-password": got(home, "/console/sign-in").text,
+        "new-password": got(empty, "/console/setup").text,
+    }
+    empty.close()
+    for filled_by, page in pages.items():
+        [field] = re.findall(r'<input[^>]* name="password"[^>]*>', page)
+        assert 'type="password"' in field
+        assert f'autocomplete="{filled_by}"' in field
+        # Nothing listens to what is pasted or dropped, in the page or in what it loads.
+        [script] = re.findall(r'<script[^>]* src="([^"]+)"', page)
+        for text in (page, got(home, script).text):
+            assert re.search(r"paste|drop|keydown|password\b.*Listener", text) is None
 
 
 def test_whoever_is_not_signed_in_is_led_to_where_they_can(home: Home) -> None:

@@ -50,6 +50,17 @@ def test_a_problem_of_a_request_without_a_name_has_one(client: Client) -> None:
     assert response.json()["instance"] == f"urn:uuid:{name}"
 
 
+def test_every_answer_is_what_it_says_it_is(client: Client) -> None:
+    """No browser looks into an answer for another type, whoever has made it."""
+    urls = "/ /openapi.json /livez /readyz /sales /sales.csv /mine /mine/x /broken /nope /batch"
+    for url in [*urls.split(), "/sales?limit=x", "/manage/me", "/auth/token", "/auth/oidc/no"]:
+        for method in ("GET", "HEAD", "OPTIONS", "POST"):
+            answer = client.request(method, url)
+            assert answer.headers["x-content-type-options"] == "nosniff", (method, url)
+            if answer.content:
+                assert answer.headers["content-type"], (method, url)
+
+
 @pytest.mark.parametrize("name", ["", "a b", "a\tb", "x" * 129, "<script>", "a,b", '"'])
 def test_a_name_that_is_none_is_not_repeated(client: Client, name: str) -> None:
     response = client.get("/nope", {"X-Request-Id": name})

@@ -466,6 +466,20 @@ def test_no_secret_reaches_a_log_or_a_repr(home: Home, caplog: pytest.LogCapture
     assert "ssssssss" not in said
 
 
+def test_there_is_no_other_way_to_sign_in(home: Home) -> None:
+    """Whoever adds one says so here, and in docs/access.md; what a GET does is bound to a flow."""
+    assert [(each.method, each.path) for each in home.signing_in.routes] == [
+        ("POST", "/auth/token"),
+        ("POST", "/auth/revoke"),
+        ("POST", "/auth/sign-in"),
+        ("POST", "/auth/sign-out"),
+        ("POST", "/auth/sessions/{handle}/end"),
+        ("POST", "/auth/setup"),
+        ("GET", "/auth/oidc/{issuer}"),
+        ("GET", "/auth/oidc/{issuer}/callback"),
+    ]
+
+
 def test_only_these_paths_are_there(home: Home) -> None:
     async def statuses(client: httpx.AsyncClient) -> list[int]:
         paths = ("/auth", "/auth/token", "/auth/nothing", "/auth/oidc/idp", "/auth/sign-in")
