@@ -21,9 +21,13 @@ from tests.auth.people import People
 from tests.serve.signing_in.house import OWN, PASSWORD, Home
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; font-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
-    "form-action 'self'"
+    "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "font-src 'self'"
+)
+PERMISSIONS = (
+    "accelerometer=(), autoplay=(), camera=(), display-capture=(), fullscreen=(), geolocation=(), "
+    "gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), usb=()"
 )
 IDP = Issuer("idp", "https://idp.example", "headrace", client_id="console")
 
@@ -84,7 +88,7 @@ def test_every_page_lets_the_browser_load_nothing_but_what_is_ours(home: Home) -
             "referrer-policy": "no-referrer",
             "cross-origin-opener-policy": "same-origin",
             "cross-origin-resource-policy": "same-origin",
-            "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+            "permissions-policy": PERMISSIONS,
         }
         for inline in ("<style", "style=", "onclick", "onload", "javascript:"):
             assert inline not in answer.text

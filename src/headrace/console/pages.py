@@ -15,28 +15,29 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from headrace.serve.answering.answers import Answer
+from headrace.serve.answering.pages import page_headers
 from headrace.serve.answering.problems import Refused, not_found
 
 STATIC = "/console/static"
 _FOLDER = Path(__file__).parent
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 _HASH_CHARACTERS = 16
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; font-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
-    "form-action 'self'"
-)
-_GUARDED = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-}
+_SNIFFED = {"X-Content-Type-Options": "nosniff"}
+_SHARED = {
+    name: value
+    for name, value in page_headers().items()
+    if name not in ("Content-Type", "Content-Security-Policy")
+} | _SNIFFED
 _PAGE = {
-    **_GUARDED,
-    "Content-Type": "text/html; charset=utf-8",
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    **page_headers(
+        script_src="'self'",
+        style_src="'self'",
+        img_src="'self' data:",
+        connect_src="'self'",
+        font_src="'self'",
+        form_action="'self'",
+    ),
+    **_SNIFFED,
     "Cache-Control": "no-store",
 }
 
@@ -73,7 +74,7 @@ def asset(name: str) -> Answer:
     if found is None:
         raise Refused(not_found())
     headers = {
-        **_GUARDED,
+        **_SHARED,
         "Content-Type": found.content_type,
         "Cache-Control": "public, max-age=31536000, immutable",
     }
@@ -88,7 +89,7 @@ def page(template: str, status: int = 200, **values: object) -> Answer:
 
 def redirect(path: str) -> Answer:
     """The way to another page of the console."""
-    return Answer(303, b"", {**_GUARDED, "Cache-Control": "no-store", "Location": path})
+    return Answer(303, b"", {**_SHARED, "Cache-Control": "no-store", "Location": path})
 
 
 @cache
