@@ -12,13 +12,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
 from headrace.auth.directory import Account, Directory, KeyEntry
 from headrace.auth.naming import require_account_name, require_claims, require_label, require_roles
-from headrace.base.access import ClaimValue, Principal
+from headrace.base.access import ClaimValue
 from headrace.base.clock import Clock, SystemClock
 from headrace.base.errors import NotFound, UsageError
 from headrace.base.names import near_miss
@@ -33,33 +32,6 @@ _KIND = DatabaseKind(
 _SYSTEM_CLOCK = SystemClock()
 KEPT_SECONDS = 90 * 86_400
 """How long a key is listed after it was revoked or has expired."""
-
-
-class Audit(Protocol):
-    """What is told of everything that somebody does to accounts, keys and snapshots."""
-
-    def __call__(
-        self,
-        actor: Principal,
-        action: str,
-        target: str,
-        detail: Mapping[str, str],
-        *,
-        address: str = "",
-        request: str = "",
-    ) -> None:
-        """Note one thing that was done.
-
-        Args:
-            actor: who did it.
-            action: "account_added", "account_changed", "account_removed", "roles_changed",
-                "password_changed", "key_created", "key_revoked" or "rolled_back".
-            target: what it was done to: an account's name, a key's id, an environment.
-            detail: what else is to be known; never a secret.
-            address: of the client; "" for a command.
-            request: what the client calls its request; "" when it does not say.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,7 @@ class AuditTrail:
         address: str = "",
         request: str = "",
     ) -> None:
-        """The same, for what changes accounts and keys: see `accounts.Audit`."""
+        """The same, for what changes accounts and keys: see `recording.Audit`."""
         self.note(
             audited(action), actor, target, address=address, request=request, detail=dict(detail)
         )
@@ -229,7 +229,7 @@ class Recorder:
         address: str = "",
         request: str = "",
     ) -> None:
-        """Put one event on record, see `accounts.Audit`.
+        """Put one event on record, see `recording.Audit`.
 
         Raises:
             StoreError: it cannot be; what it is about must not be done then.

@@ -70,9 +70,9 @@ class Home:
             action: str,
             target: str,
             detail: Mapping[str, str],
-            /,
             *,
             address: str = "",
+            request: str = "",
         ) -> None:
             noted.append((actor.id, action, target))
 

@@ -9,8 +9,9 @@ from typing import TypeVar
 
 import msgspec
 
-from headrace.auth.accounts import Accounts, Audit
+from headrace.auth.accounts import Accounts
 from headrace.auth.directory import Account, Directory, KeyEntry
+from headrace.auth.recording import Audit
 from headrace.base.access import Principal
 from headrace.base.errors import Conflict, NotFound, StoreError, UsageError
 from headrace.serve.answering.answers import Answer

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Protocol
 
 from headrace.auth.accounts import Accounts
 from headrace.auth.bootstrap import redeem
 from headrace.auth.directory import Account
 from headrace.auth.own_tokens import Grant, OwnTokens, RefreshReused
 from headrace.auth.passwords import require_good
+from headrace.auth.recording import Audit, recorded_nowhere
 from headrace.auth.sessions import Session, Sessions
 from headrace.base.access import ANONYMOUS, PUBLIC, Principal
 from headrace.base.errors import UsageError
@@ -48,45 +48,6 @@ _LOG = logging.getLogger("headrace.serve")
 _WRONG = "The name or the password is not right."
 
 
-class Note(Protocol):
-    """What is told of everything that happens here, for the audit log; never waits."""
-
-    def __call__(
-        self,
-        actor: Principal,
-        action: str,
-        target: str,
-        detail: Mapping[str, str],
-        /,
-        *,
-        address: str = "",
-    ) -> None:
-        """Note one thing.
-
-        Args:
-            actor: who did it; ANONYMOUS for nobody known.
-            action: "sign_in", "sign_in_failed", "sign_out", "session_ended", "token_issued",
-                "token_refreshed", "token_reused", "token_revoked", "limited" or "setup".
-            target: the account; of "limited", the path.
-            detail: what else is to be known; never a secret.
-            address: of the client.
-        """
-        ...
-
-
-def noted_nowhere(
-    _actor: Principal,
-    _action: str,
-    _target: str,
-    _detail: Mapping[str, str],
-    /,
-    *,
-    address: str = "",
-) -> None:
-    """Note nothing."""
-    del address
-
-
 @dataclass(frozen=True, slots=True)
 class SigningIn:
     """What signs people and programs in.
@@ -105,7 +66,7 @@ class SigningIn:
     tokens: OwnTokens
     attempts: Attempts
     openid: OpenIdSignIn
-    note: Note = noted_nowhere
+    note: Audit = recorded_nowhere
 
     @property
     def prefix(self) -> str:

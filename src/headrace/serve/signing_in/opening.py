@@ -10,11 +10,12 @@ from headrace.auth.accounts import Accounts
 from headrace.auth.following import FollowedDirectory
 from headrace.auth.openid import IdTokenKeys
 from headrace.auth.own_tokens import OwnTokens
+from headrace.auth.recording import Audit, recorded_nowhere
 from headrace.auth.sessions import Sessions
 from headrace.auth.signing_keys import Sealing, SigningKeys
 from headrace.base.auth_settings import AuthSettings
 from headrace.serve.signing_in.attempts import Attempts, Limit, unlimited
-from headrace.serve.signing_in.face import Note, SigningIn, noted_nowhere
+from headrace.serve.signing_in.face import SigningIn
 from headrace.serve.signing_in.openid import OpenIdSignIn
 
 
@@ -42,7 +43,7 @@ class House:
     settings: AuthSettings
     keys: Mapping[str, IdTokenKeys] = field(default_factory=dict)
     limit: Limit = unlimited
-    note: Note = noted_nowhere
+    note: Audit = recorded_nowhere
     root: Path | None = None
 
 
