@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from headrace.base.access import Access
 from headrace.cli.bench import latency
+from tests.accounts import key_for
 from tests.benching.answering import answer, answering
 from tests.cli.shops import REVENUE, Shop, call
 from tests.cli.test_serve import serving
@@ -174,6 +176,32 @@ def test_another_machine_must_be_meant(shop: Shop) -> None:
     result = shop.call("bench", "--url", "http://192.0.2.1:80")
     assert result.exit_code == 2
     assert result.stderr.startswith("error: http://192.0.2.1:80: it is not on this machine, ")
+
+
+def test_it_asks_with_a_key(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = replace(DRAWN, access=Access("granted", roles=("analyst",)))
+    shop.publish({"orders": ORDERS}, endpoints=(closed,))
+    nobody = shop.call("bench", *QUICK)
+    assert nobody.exit_code == 1
+    assert "401 Unauthorized" in nobody.stdout
+    key = key_for(shop.store, "office", "analyst")
+    monkeypatch.setenv("SHOP_KEY", key)
+    result = shop.call("bench", *QUICK, "--key", "env:SHOP_KEY")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert key not in result.output
+
+
+def test_a_key_is_sent_to_no_other_machine(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would go there in the clear."""
+    shop.publish({"orders": ORDERS}, endpoints=(DRAWN,))
+    monkeypatch.setenv("SHOP_KEY", "hr_prod_secret")
+    url = ("--url", "http://192.0.2.1:80", "--allow-remote")
+    result = shop.call("bench", *url, "--key", "env:SHOP_KEY")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error: --key: http://192.0.2.1:80 is not on this machine, and a key would go there in the"
+        " clear; expected a loopback address such as http://127.0.0.1:8000\n"
+    )
 
 
 def test_without_an_endpoint_there_is_nothing_to_measure(shop: Shop) -> None:

@@ -15,6 +15,7 @@ import httptools
 from uvicorn.loops.auto import auto_loop_factory
 
 from headrace.base.errors import UsageError
+from headrace.base.secrets import Secret
 
 Result = TypeVar("Result")
 
@@ -22,11 +23,16 @@ _CONNECT_SECONDS = 5.0
 
 
 class Address(NamedTuple):
-    """Where a server listens; `prefix` is what every path there begins with, "" for nothing."""
+    """Where a server listens, and as whom it is asked.
+
+    `prefix` is what every path there begins with, "" for nothing; `key` is sent with each request,
+    None is nobody.
+    """
 
     host: str
     port: int
     prefix: str = ""
+    key: Secret | None = None
 
     @classmethod
     def of(cls, url: str) -> Address:
@@ -67,9 +73,10 @@ class Connection(asyncio.Protocol):
         """Connect to nothing."""
         self._start = f"GET {address.prefix}".encode()
         host = str(address._replace(prefix="")).removeprefix("http://")
+        shown = "" if address.key is None else f"Authorization: Bearer {address.key.reveal()}\r\n"
         self._end = (
             f" HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\n"
-            "User-Agent: headrace-bench\r\n\r\n"
+            f"User-Agent: headrace-bench\r\n{shown}\r\n"
         ).encode()
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[Reply] | None = None

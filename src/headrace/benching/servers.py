@@ -93,16 +93,20 @@ def require_loopback(address: Address) -> None:
     Raises:
         UsageError: it is elsewhere, or nobody knows.
     """
-    try:
-        is_loopback = ipaddress.ip_address(address.host).is_loopback
-    except ValueError:
-        is_loopback = address.host == "localhost"
-    if not is_loopback:
+    if not is_loopback(address):
         raise UsageError(
             f"{address}: it is not on this machine, and a load test takes all that it can get; "
             "expected a loopback address such as http://127.0.0.1:8000; "
             "add --allow-remote if it is yours and nobody needs it now"
         )
+
+
+def is_loopback(address: Address) -> bool:
+    """Whether a server is on this machine for sure."""
+    try:
+        return ipaddress.ip_address(address.host).is_loopback
+    except ValueError:
+        return address.host == "localhost"
 
 
 def _said(address: Address) -> tuple[int, Served]:

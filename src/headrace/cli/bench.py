@@ -14,13 +14,14 @@ import click
 
 from headrace.base.errors import UsageError
 from headrace.base.names import listed, near_miss
+from headrace.base.secrets import read_secret
 from headrace.base.sizes import size
 from headrace.benching.client import Address
 from headrace.benching.drawing import Drawn, draw
 from headrace.benching.measuring import Figures, Load, Measured, measure
 from headrace.benching.proposals import named, proposals
 from headrace.benching.sampling import Sampler, sampling
-from headrace.benching.servers import asked, require_loopback, started
+from headrace.benching.servers import asked, is_loopback, require_loopback, started
 from headrace.cli.explain import find_endpoint
 from headrace.cli.opening import Opened, Published, open_project
 from headrace.cli.options import environment_option, json_option, project_option
@@ -120,6 +121,12 @@ class Report:
     help="The same seed asks for the same.",
 )
 @click.option("--url", metavar="URL", help="Measure a running server instead of one of its own.")
+@click.option(
+    "--key",
+    "reference",
+    metavar="REFERENCE",
+    help="Ask with an API key or a token: env:NAME or file:PATH says where it is.",
+)
 @click.option("--allow-remote", is_flag=True, help="Let --url be on another machine.")
 @environment_option
 @project_option
@@ -133,6 +140,7 @@ def command(
     seconds: float,
     seed: int,
     url: str | None,
+    reference: str | None,
     allow_remote: bool,
     environment: str | None,
     folder: Path,
@@ -147,7 +155,10 @@ def command(
     published = opened.published(environment)
     chosen = {each.name: each for each in (find_endpoint(published, each) for each in endpoints)}
     contracts = list(chosen.values()) or list(published.snapshot.manifest.endpoints)
+    key = None if reference is None else read_secret(reference, "--key")
     address = None if url is None else _address(url, allow_remote=allow_remote)
+    if key is not None and address is not None:
+        _require_private(address)
     if not contracts:
         _show_nothing(as_json=as_json)
         return
@@ -160,7 +171,7 @@ def command(
         sampling(published.snapshot, store.data_root, seed, _SAMPLED_ROWS) as sampler,
         _server(opened, published, address) as server,
     ):
-        report = _measured(task, server, sampler)
+        report = _measured(task, server._replace(key=key), sampler)
     if as_json:
         print_json(_as_json(report))
     else:
@@ -200,6 +211,15 @@ def _address(url: str, *, allow_remote: bool) -> Address:
     if not allow_remote:
         require_loopback(address)
     return address
+
+
+def _require_private(address: Address) -> None:
+    """Raises UsageError: what is sent with each request would be read on the way."""
+    if not is_loopback(address):
+        raise UsageError(
+            f"--key: {address} is not on this machine, and a key would go there in the clear;"
+            " expected a loopback address such as http://127.0.0.1:8000"
+        )
 
 
 @contextmanager
