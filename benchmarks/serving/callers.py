@@ -79,6 +79,7 @@ def access_path(project: Path, endpoint: str) -> str:
 
 def _said(project: Path, *arguments: str) -> str:
     command = [HEADRACE, *arguments]
-    return subprocess.run(
-        command, cwd=project, stdout=subprocess.PIPE, check=True, text=True
-    ).stdout
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} exited with {done.returncode}: {done.stderr}")
+    return done.stdout
