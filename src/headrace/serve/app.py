@@ -80,6 +80,7 @@ _LOG = logging.getLogger("headrace.serve")
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _NO_DETAIL: Mapping[str, Detail] = {}
 _ONLY_HTTPS = encoded(dict([ONLY_HTTPS]))
+_UNKEPT = (b"cache-control", b"private, no-store")
 _JSON = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 
 
@@ -441,9 +442,11 @@ class Service:
             sender.bodiless = True
         access = edition.code.access(scope)
         if access is None:
-            await send_answer(not_found(), scope["method"], sender)
-            return
+            # Of a path that is nobody's, `admit` has said already what may be said.
+            raise Refused(not_found())
         require(access, principal_of(scope))
+        # What a router says itself counts; nobody else knows whether it looks at who asks.
+        sender.headers.append(_UNKEPT)
         pinned = {**scope, SCOPE_KEY: edition.view, INSTANCE_KEY: sender.instance}
         body = LimitedBody(receive, self.settings.max_body_bytes)
         await edition.application(pinned, body, sender)

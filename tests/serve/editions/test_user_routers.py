@@ -11,7 +11,7 @@ from tests.serve.conftest import Serve
 from tests.serve.shop import ALL_SALES, SALES, Client, Shop
 
 ROUTER = """
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Response
 from pydantic import BaseModel
 
 from headrace.serve import SnapshotDep
@@ -35,6 +35,11 @@ def quote(body: Quote, data: SnapshotDep) -> dict[str, float]:
 @router.get("/tables")
 def tables(data: SnapshotDep) -> int:
     return data.arrow("SELECT * FROM sales").num_rows
+
+
+@router.get("/kept")
+def kept(response: Response) -> None:
+    response.headers["Cache-Control"] = "public, max-age=60"
 
 
 @router.get("/change")
@@ -79,6 +84,14 @@ def post(client: Client, body: bytes) -> tuple[int, object]:
 def test_a_router_reads_the_snapshot(client: Client) -> None:
     assert post(client, b'{"store_id": 1}') == (200, {"snapshot": 1, "total": 10.5})
     assert client.get("/quotes/tables").text == "10"
+
+
+def test_no_cache_keeps_what_a_router_does_not_let_it(client: Client) -> None:
+    """A router may look at who asks."""
+    for path, expected in [("tables", "private, no-store"), ("kept", "public, max-age=60")]:
+        response = client.get(f"/quotes/{path}")
+        assert response.status_code == 200
+        assert response.headers.get_list("cache-control") == [expected]
 
 
 def test_every_snapshot_has_its_own_code(shop: Shop, client: Client) -> None:
