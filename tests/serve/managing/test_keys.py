@@ -142,6 +142,25 @@ def test_a_key_is_never_broader_than_the_one_that_asks(office: Office) -> None:
     assert all(key.roles is not None for key in office.accounts.directory().keys.values())
 
 
+def test_a_narrow_key_ends_no_broader_one(office: Office) -> None:
+    """Whoever has found one must not end those that matter."""
+    wide = office.key("anna")
+    by_scope = office.key("anna", scopes=frozenset(["read"]))
+    by_role = office.key("anna", roles=frozenset(["crm"]))
+    ids = {each: each.credential.removeprefix("key:") for each in (wide, by_scope, by_role)}
+
+    def revoked(key: Principal, by: Principal) -> int:
+        status, _ = office.ask("DELETE", f"/manage/me/keys/{ids[key]}", by=by)
+        assert (status == 204) == bool(office.accounts.directory().keys[ids[key]].revoked_at)
+        return status
+
+    assert [revoked(key, by_scope) for key in (wide, by_role)] == [404, 404]
+    assert revoked(wide, by_role) == 404
+    assert revoked(by_scope, by_scope) == 204
+    assert revoked(by_role, wide) == 204
+    assert revoked(wide, office.session("anna")) == 204
+
+
 def test_a_key_of_a_key_that_has_all_roles_has_them_all(office: Office) -> None:
     _, made = office.ask("POST", "/manage/me/keys", {}, by=office.key("anna"))
     assert (made["roles"], made["scopes"], made["expires_at"]) == (None, None, 0)

@@ -13,7 +13,7 @@ from headrace.serve.answering.problems import unfit
 from headrace.serve.faces import FaceRequest, FaceRoute
 from headrace.serve.managing.bodies import NewKey, NewOwnKey, key_json, principal_json
 from headrace.serve.managing.handling import Desk, json_answer, key_of, no_key
-from headrace.serve.managing.reach import Reach, own_account, within
+from headrace.serve.managing.reach import Reach, own_account, reaches, within
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,8 @@ class KeyRoutes:
         directory = self.desk.accounts.directory()
         account = own_account(directory, request.principal)
         key_id = request.parameters["id"]
-        if key_of(directory, key_id).account != account.name:
+        key = key_of(directory, key_id)
+        if key.account != account.name or not reaches(directory, request.principal, key):
             raise no_key()
         return self._revoked(request, key_id)
 

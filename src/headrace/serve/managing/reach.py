@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from headrace.auth.directory import Account, Directory
+from headrace.auth.directory import Account, Directory, KeyEntry
 from headrace.base.access import Principal
 from headrace.base.names import listed
 from headrace.serve.answering.problems import Refused, problem, unfit
@@ -67,6 +67,18 @@ def within(directory: Directory, principal: Principal, wanted: Reach, now: int) 
         roles=_narrowed("roles", wanted.roles, principal.roles, _roles(directory, principal)),
         expires_at=_end(principal, wanted.expires_at),
     )
+
+
+def reaches(directory: Directory, principal: Principal, key: KeyEntry) -> bool:
+    """Whether somebody may revoke a key of their account: one that goes no further than they do.
+
+    Else whoever has found a narrow key could end those that matter.
+    """
+    has = directory.roles_of(own_account(directory, principal))
+    is_within = principal.scopes is None or (
+        key.scopes is not None and key.scopes <= principal.scopes
+    )
+    return is_within and (has if key.roles is None else has & key.roles) <= principal.roles
 
 
 def _narrowed(
