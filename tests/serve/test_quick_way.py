@@ -158,6 +158,22 @@ def test_no_number_of_targets_makes_memory_grow(
     service._watcher.release(edition)
 
 
+def test_no_length_of_targets_makes_memory_grow(shop: Shop, serve: Serve) -> None:
+    word = Parameter("word", "query", "VARCHAR", required=True)
+    shop.publish(endpoint("SELECT $word AS word", (Column("word", "VARCHAR"),), word))
+    client = serve()
+    service = client.service
+    long, accept = b"word=" + b"x" * 2000, b"*/*;q=0." + b"1" * 2000
+    assert client.get(f"/it?{long.decode()}").status_code == 200
+    assert service.hot("GET", b"/it", long, [])
+    service.hot("GET", b"/it", b"word=x", [(b"accept", accept)])
+    edition = service._watcher.acquire()
+    assert edition is not None
+    assert edition.targets == {}
+    assert accept not in service._quick_way._accepted
+    service._watcher.release(edition)
+
+
 def said(client: Client, path: str) -> tuple[int, str]:
     """The answer to a GET, without the number that each refusal has."""
     response = client.get(path)

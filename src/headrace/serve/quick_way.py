@@ -25,6 +25,8 @@ from headrace.serve.settings import ServeSettings
 # So many different Accept headers, and targets of one snapshot, are remembered at most.
 _MOST_ACCEPTS = 1000
 _MOST_TARGETS = 20_000
+# What is longer is read anew each time: whoever writes much must not fill the memory with it.
+_MOST_BYTES = 1000
 # Compressed bodies that are remembered: to send one again takes no time.
 _CODED_BYTES = 8 * 1024 * 1024
 _Wanted: TypeAlias = "tuple[bytes, bytes, bytes, bytes]"
@@ -215,7 +217,8 @@ class QuickWay:
         request = Request(found.parameters, parse_query(query) if query else [], form, path)
         asked = endpoint.asked(request, principal)
         target = Target(found.target, asked, found.target.notice.headers(found.parameters))
-        if endpoint.keyed is None:
+        size_bytes = len(path) + len(query) + len(accept)
+        if endpoint.keyed is None and size_bytes <= _MOST_BYTES:
             # What is found by key is as quick again, and asked for with other keys.
             if len(edition.targets) >= _MOST_TARGETS:
                 edition.targets.clear()
@@ -229,5 +232,6 @@ class QuickWay:
             if len(self._accepted) >= _MOST_ACCEPTS:
                 self._accepted.clear()
             form = self._formats.by_accept(accept.decode("latin-1"))
-            self._accepted[accept] = form
+            if len(accept) <= _MOST_BYTES:
+                self._accepted[accept] = form
             return form
