@@ -234,3 +234,17 @@ def test_the_hottest_are_those_with_the_most_hits() -> None:
             room.get(str(number))
     assert [asked.tag for asked in room.hottest(2)] == ["3", "2"]
     assert [asked.tag for asked in room.hottest(9)] == ["3", "2", "1"]
+
+
+def test_long_requests_do_not_outgrow_the_cache() -> None:
+    """Twenty thousand answers of no rows to requests of 8 KiB would be 300 MB."""
+    cache = AnswerCache(1_000_000)
+    for number in range(1000):
+        text = f"{number}{'x' * 8000}"
+        request = Request({}, [("word", text)], JSON, b"/it")
+        asked = Asked("/it", request, Values({"word": text}, text), str(number), ANONYMOUS)
+        cache.put(str(number), Entry(b"[]\n", asked))
+    found = cache.statistics
+    assert found.size_bytes <= 1_000_000
+    assert found.entries < 1_000_000 / 32_000
+    assert found.entries + found.evicted == 1000

@@ -17,7 +17,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from headrace.serve.asking.asked import Asked
 
-# What an entry costs beside its body, about: the objects around it.
+# What an entry costs beside its body and its request, about: the objects around them.
 _ENTRY_BYTES = 600
 # One answer takes at most this part of the room: a large one must not push out all the others.
 _LARGEST_PART = 16
@@ -43,10 +43,11 @@ class Entry:
     """One answer; without a body it says that the query cannot be computed (`status` 422).
 
     `more` says that there are further rows beyond its limit; `link` is to them, and the number of
-    the snapshot that it is of, once somebody has asked.
+    the snapshot that it is of, once somebody has asked. `size_bytes` is what it takes of the
+    cache's room, about.
     """
 
-    __slots__ = ("asked", "body", "hits", "link", "more", "status")
+    __slots__ = ("asked", "body", "hits", "link", "more", "size_bytes", "status")
 
     def __init__(self, body: bytes, asked: Asked, status: int = 200, *, more: bool = False) -> None:
         self.body = body
@@ -55,11 +56,18 @@ class Entry:
         self.more = more
         self.link: tuple[int, str] = (0, "")
         self.hits = 0
+        self.size_bytes = len(body) + _request_bytes(asked) + _ENTRY_BYTES
 
-    @property
-    def size_bytes(self) -> int:
-        """What it takes of the cache's room."""
-        return len(self.body) + _ENTRY_BYTES
+
+def _request_bytes(asked: Asked) -> int:
+    """What a request takes that is kept with its answer: an answer of no rows may be to a long one.
+
+    All of it is there twice: as it was sent and in the link to the next page, or as values and in
+    their key.
+    """
+    request = asked.request
+    sent = len(request.target) + sum(len(name) + len(text) for name, text in request.query)
+    return 2 * (sent + len(asked.values.key))
 
 
 @dataclass(frozen=True, slots=True)
