@@ -84,6 +84,9 @@ def coffee(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Coffee]:
     keys = accounts(root)
     with served(root) as url:
         yield Coffee(root, url, keys)
+    log = (root / "serve.log").read_text()
+    assert "is ready" in log
+    assert [name for name, key in keys.items() if key.rpartition("_")[0] in log] == []
 
 
 def shorter(root: Path) -> None:
@@ -135,7 +138,10 @@ def by_script(root: Path) -> dict[str, str]:
 def served(root: Path) -> Iterator[str]:
     """`headrace serve` on a free port, for the length of a block: gives its URL."""
     command = [sys.executable, "-m", "headrace.cli.main", "serve", "-C", str(root), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with (
+        (root / "serve.log").open("w") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as server,
+    ):
         assert server.stdout is not None
         url = server.stdout.readline().split()[-1]
         while "Ctrl-C" not in server.stdout.readline():
