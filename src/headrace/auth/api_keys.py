@@ -103,8 +103,10 @@ def verify(directory: Directory, text: bytes, environment: str, now: float) -> P
     """
     # Latin-1 gives every byte a character: what is not ASCII is no key.
     parts = parse_key(text.decode("latin-1"))
-    entry = None if parts is None else find_key(directory, parts)
-    if parts is None or entry is None or entry.state(now) != "active":
+    if parts is None:
+        return None
+    entry = find_key(directory, parts)
+    if entry is None or entry.state(now) != "active":
         return None
     if not parts.environment == entry.environment == environment:
         return None

@@ -265,6 +265,8 @@ class Service:
 
     def _note_refusal(self, refused: Refused, scope: Scope, sender: Sender) -> None:
         if refused.denied:
+            # As for a path that is none: what is refused has no snapshot.
+            sender.headers = [pair for pair in sender.headers if pair[0] != b"x-snapshot"]
             self._note("denied", scope, sender, {"status": refused.answer.status})
         elif refused.answer.status == HTTPStatus.TOO_MANY_REQUESTS:
             self._note("limited", scope, sender)

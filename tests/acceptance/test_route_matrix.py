@@ -1,0 +1,144 @@
+"""Whoever asks for whatever is served gets what is declared, and without any one guard of the code
+they would not.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from headrace.serve.app import Service
+from tests.acceptance.guards import Guard, guards
+from tests.acceptance.matrix_project import Matrix, build
+from tests.acceptance.route_matrix import EVERYBODY, GUARDED, KNOWN, NOBODIES, PUBLIC, Asking
+
+NO_GUARDS = {
+    "auth/openid.py": "an ID token signs in, and is no credential of a request",
+    "serve/signing_in/openid.py": "likewise",
+}
+"""Modules whose refusals are no request's, each held by a test of its own."""
+
+NOT_OF_ACCESS = {
+    "require_roles": "what an account may be given",
+    "require_claims": "what an account may be given",
+    "require_label": "what a key may be called",
+    "require_account_name": "what an account may be called",
+    "require_environment_name": "what an environment may be called",
+    "require_good": "a password that is hard to guess",
+    "_require_still_admin": "no admin locks themselves out",
+    "_require_loopback": "what a server listens on",
+    "require_fit": "how large a request may be, whoever sends it",
+    "_require_new": "a filter that is there twice",
+    "_require_going_on": "a query that nobody waits for",
+    "require_select": "what a query may be, whoever sends it",
+    "require_one_select": "what a query may be, whoever sends it",
+    "_require_files": "a snapshot that is whole",
+    "require_whole": "a keyed copy that is whole",
+}
+"""Calls that refuse, but not by who asks."""
+
+_TWICE = "says what another guard says as well: "
+SPARED = {
+    "base.access:Access.allows: self.kind == 'nobody'": "nothing that is served is for nobody",
+    "auth.directory:Directory.principal_of: found is None": (
+        "an account is removed with its keys and sessions"
+    ),
+    "auth.issuers:IssuerKeys.key: self._keys.get(kid) if is_fresh else None": (
+        "an issuer that does not answer for a day; tests/auth/test_issuers.py"
+    ),
+    "auth.issuers:IssuerKeys.only: self.key(next(iter(self._keys))) if len(self._keys) == 1 "
+    "else None": "of ID tokens, which sign in",
+    "auth.own_tokens:OwnTokens.accept: found is None": _TWICE + "_account",
+    "auth.own_tokens:OwnTokens._account: account.disabled": _TWICE + "to disable is a new epoch",
+    "auth.sessions:Sessions.principal_of: kept[0] is directory": (
+        _TWICE + "what changes of an account is a new epoch"
+    ),
+    "auth.sessions:Sessions.principal_of: found is None": _TWICE + "_holds",
+    "auth.sessions:Sessions._holds: now >= min(session.ends_at, idle_at)": (
+        "an hour must pass; tests/auth/test_sessions.py"
+    ),
+    "auth.sessions:Sessions._holds: account is not None": (
+        "an account is removed with its keys and sessions"
+    ),
+    "auth.sessions:Sessions._holds: not account.disabled": _TWICE + "to disable is a new epoch",
+    "auth.sessions:_read: not known": "a session of an account; without it none can be read",
+    "auth.tokens:TokenVerifier.verify: algorithm not in trust.issuer.algorithms": (
+        _TWICE + "read_key_set leaves out keys of other algorithms"
+    ),
+}
+"""Guards whose absence no request can tell, each with its reason."""
+
+
+@pytest.fixture(scope="module")
+def matrix(tmp_path_factory: pytest.TempPathFactory) -> Matrix:
+    """A published store; whoever changes it works on a copy."""
+    return build(tmp_path_factory.mktemp("matrix"))
+
+
+def test_everybody_gets_what_is_declared_everywhere(matrix: Matrix, tmp_path: Path) -> None:
+    """Every route that is live, by every method, in every format, by every credential."""
+    found: list[str] = []
+
+    async def look(service: Service) -> None:
+        found.extend([each async for each in Asking(service, copy).differences()])
+
+    copy = matrix.copied(tmp_path / "copy")
+    copy.asked(look)
+    assert found == []
+
+
+def test_the_table_names_everybody(matrix: Matrix) -> None:
+    assert matrix.known.keys() == KNOWN
+    assert matrix.nobody.keys() == NOBODIES
+    assert not matrix.bad.keys() & EVERYBODY
+    assert all(row.who == EVERYBODY for row in PUBLIC.values())
+    assert not any(NOBODIES & set(row.who) for row in GUARDED.values())
+
+
+def test_without_any_one_guard_somebody_gets_something_else(matrix: Matrix) -> None:
+    """Each guard that the code has is taken out in turn, and the matrix must see it."""
+    wanted = [each for each in guards() if _counts(each)]
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.acceptance.mutants", str(matrix.root)],
+        input="".join(f"{each.name}\n" for each in wanted),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    assert ran.returncode == 0, ran.stderr
+    outcomes = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert outcomes[0] == ["", "survived", ""], "the code as it is has a difference"
+    assert len(outcomes) == len(wanted) + 1
+    assert [each for each in outcomes[1:] if each[1] != "killed"] == []
+
+
+def test_what_is_spared_is_there() -> None:
+    found = guards()
+    assert SPARED.keys() <= {_short(each) for each in found}
+    for called in NOT_OF_ACCESS:
+        assert any(_calls(each, called) for each in found), called
+    for module in NO_GUARDS:
+        assert any(each.module == _dotted(module) for each in found), module
+
+
+def _counts(guard: Guard) -> bool:
+    is_of_access = not any(_calls(guard, called) for called in NOT_OF_ACCESS)
+    is_of_requests = guard.module not in map(_dotted, NO_GUARDS)
+    return is_of_access and is_of_requests and _short(guard) not in SPARED
+
+
+def _calls(guard: Guard, called: str) -> bool:
+    return guard.text.partition("(")[0].rpartition(".")[2] == called
+
+
+def _short(guard: Guard) -> str:
+    return guard.name.removeprefix("headrace.")
+
+
+def _dotted(path: str) -> str:
+    return "headrace." + path.removesuffix(".py").replace("/", ".")
