@@ -36,19 +36,26 @@ def narrowing(policies: Mapping[str, TablePolicy], *, barrier: bool = False) -> 
 
     Args:
         policies: of the tables that a query reads. One that lets everybody see all has no SELECT.
-        barrier: whether nobody trusted wrote the query: nothing of it is then evaluated for rows
-            that a policy leaves out. It costs what filters gain by skipping rows.
+        barrier: whether nothing of the query is to be evaluated for rows that a policy leaves out:
+            when nobody trusted wrote it, or it may fail by what is in them. It costs what filters
+            gain by skipping rows.
 
     Raises:
         UsageError: a claim has two types or spellings.
     """
     texts = _Texts(claims(policies.values()))
     selects = {
-        name: texts.select(name, policy) + (_BARRIER if barrier else "")
+        name: behind_barrier(text) if barrier else text
         for name, policy in sorted(policies.items())
         if policy.rows is not None or policy.masks
+        for text in [texts.select(name, policy)]
     }
     return Narrowing(selects, texts.scope())
+
+
+def behind_barrier(select: str) -> str:
+    """A SELECT of `narrowing` that leaves its rows out before anything else is evaluated."""
+    return select + _BARRIER
 
 
 def claims(policies: Iterable[TablePolicy]) -> tuple[Claim, ...]:

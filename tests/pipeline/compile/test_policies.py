@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from headrace.base.access import Access
@@ -83,6 +84,32 @@ def test_an_endpoint_reads_a_table_through_its_rows() -> None:
     assert contract.access_path == "keyed"
     assert contract.keyed is not None
     assert (contract.keyed.equal, contract.keyed.cases) == (("auth_store_id",), (KeyedCase((0,)),))
+
+
+def test_whether_a_query_fails_tells_nothing_of_rows_that_are_not_seen() -> None:
+    """DuckDB evaluates the condition of such a join for every row, unless something is between."""
+    rules = (
+        ("manager", "store_id = $auth.store_id"),
+        ("franchisee", "store_id + 0 = $auth.store_id"),
+        ("head_office", ""),
+    )
+    sql = (
+        "SELECT count(*) AS n FROM orders AS o"
+        " JOIN orders AS p ON o.order_id = p.order_id AND CAST(p.status AS INTEGER) < $x"
+    )
+    [contract] = compiled(orders(*rules), asked(sql)).endpoints
+    values = {"auth_case_0": True, "auth_case_1": True, "auth_case_2": False, "auth_store_id": 0}
+    made = (
+        "CREATE OR REPLACE TABLE orders AS"
+        " SELECT i AS order_id, CAST(i % 7 AS INTEGER) AS store_id,"
+        " DATE '2024-01-01' AS day, 1.0 AS amount, 1 AS qty,"
+        " if(i % 7 = 0, '1', {}) AS status FROM range(400000) AS numbers(i)"
+    )
+    with duckdb.connect() as connection:
+        for of_others in ("'1'", "'what nobody else may learn of'"):
+            connection.execute(made.format(of_others))
+            found = connection.execute(contract.sql, {**values, "x": 5}).fetchall()
+            assert found == [(57_143,)]
 
 
 def test_rows_by_role_are_cases_of_one_scope() -> None:

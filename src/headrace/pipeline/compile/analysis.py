@@ -75,7 +75,7 @@ class Analysis:
 
     def scoped(self, sql: str, selects: Mapping[str, str]) -> str | Mistake:
         """A query that reads, of each table in `selects`, what its SELECT lets through."""
-        key = address("scoped", sql, selects)
+        key = address("scoped behind a barrier", sql, selects)
         if (known := self.cache.scoped(key)) is not None:
             return known
         found = self.analyst().scoped(sql, selects)

@@ -16,6 +16,7 @@ from headrace.base.names import quote
 from headrace.base.partitions import Split
 from headrace.base.tables import Schema
 from headrace.engines.duckdb import DuckDBEngine, described
+from headrace.engines.failing import may_fail
 from headrace.engines.scoped_sql import scoped_sql
 from headrace.engines.tree_texts import as_statement, faithful, serialized, spelled
 from headrace.engines.trees import (
@@ -55,6 +56,7 @@ from headrace.pipeline.compile.statements import (
     without_semicolon,
 )
 from headrace.pipeline.compile.volatility import volatile_functions, volatile_names
+from headrace.store.policies import behind_barrier
 from headrace.store.snapshots import Scope, TablePolicy
 
 _DESCRIBE = "DESCRIBE "
@@ -153,7 +155,13 @@ class DuckDBAnalyst:
         return read_predicate(self._connection, text, table, self._aggregates())
 
     def scoped(self, sql: str, selects: Mapping[str, str]) -> str | Mistake:
-        """A query over what some SELECTs let through."""
+        """A query over what some SELECTs let through.
+
+        One that may fail by the values of a row meets none that they leave out: whether it fails
+        tells nothing of those.
+        """
+        if may_fail(self._statement(sql)["node"]):
+            selects = {name: behind_barrier(text) for name, text in selects.items()}
         try:
             return scoped_sql(self._connection, sql, selects)
         except UsageError as exc:
