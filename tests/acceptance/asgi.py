@@ -94,7 +94,7 @@ def _scope(method: str, target: str, headers: Iterable[tuple[str, str]]) -> dict
         "query_string": query.encode("latin-1"),
         "root_path": "",
         "headers": [
-            (b"host", b"shop.example"),
+            (b"host", b"localhost:8000"),
             *((name.encode(), value.encode("latin-1")) for name, value in headers),
         ],
         "client": ("127.0.0.1", 1),

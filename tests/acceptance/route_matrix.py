@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 from headrace.auth.accounts import Accounts
 from headrace.auth.api_keys import new_key
@@ -373,6 +374,8 @@ def _of_faces(live: Live) -> Iterator[Probe]:
             yield Probe("HEAD", path, Row(who, status=405))
     for face in _FACES:
         yield Probe("GET", f"{face}/", Row(NONE))
+    json_type = [("content-type", "application/json")]
+    yield Probe("PATCH", "/manage/users/stranger", Row(ADMINS, status=404), json_type, b"{}")
 
 
 def _forged(live: Live) -> Iterator[Probe]:
@@ -383,26 +386,28 @@ def _forged(live: Live) -> Iterator[Probe]:
         if method != "GET" and path.startswith("/manage"):
             other = {**row.other, **_each(SESSIONS, 403)}
             yield Probe(method, _sample(path), replace(row, other=other), [FORGED])
-    for name in ("DELETE /orders", "POST /mine"):
+    for lacking, name in product(_LACKING, ("DELETE /orders", "POST /mine")):
         method, _, path = name.partition(" ")
         row = TABLE.get(name, Row(SELLERS, status=405))
         # Whoever may not, is told of the page, too: that is said of every path.
         other = {**row.other, **_each(SESSIONS, 403)}
         who = frozenset(row.who) | SESSIONS
-        yield Probe(method, path, replace(row, who=who, other=other), [FORGED])
+        yield Probe(method, path, replace(row, who=who, other=other), [lacking])
     for path in ("sign-in", "setup"):
         yield Probe("POST", f"/auth/{path}", Row(EVERYBODY, status=403), [_ELSEWHERES_PAGE, FORGED])
-    yield Probe(
-        "POST", "/auth/sign-out", Row(EVERYBODY, status=303, other=_each(SESSIONS, 403)), [FORGED]
-    )
+    for lacking in _LACKING:
+        row = Row(EVERYBODY, status=303, other=_each(SESSIONS, 403))
+        yield Probe("POST", "/auth/sign-out", row, [lacking])
 
 
-FORGED = ("x-forged", "yes")
-"""Marks a request that gets no page's token."""
+FORGED = ("x-forged", "all")
+"""Marks a request that gets nothing of what a page of a session sends."""
+_NO_PAGE, _NO_TOKEN = ("x-forged", "page"), ("x-forged", "token")
+_LACKING = (FORGED, _NO_PAGE, _NO_TOKEN)
 
 
 def _is_forged(probe: Probe) -> bool:
-    return FORGED in probe.headers
+    return not set(_LACKING).isdisjoint(probe.headers)
 
 
 def batch(target: str, row: Row) -> Probe:
@@ -517,11 +522,13 @@ class Asking:
 
     def _with_page(self, probe: Probe, name: str, headers: Headers) -> Headers:
         """The headers of a probe, and what a page of a session sends."""
-        if name not in SESSIONS or _is_forged(probe):
+        if name not in SESSIONS or FORGED in probe.headers:
             return probe.headers
         cookie = dict(headers)["cookie"].partition("=")[2]
-        own = [each for each in OWN_PAGE if each not in probe.headers]
-        return [*probe.headers, *own, ("x-page-token", page_token(cookie))]
+        sent = [*OWN_PAGE, ("x-page-token", page_token(cookie))]
+        lacking = [("x-page-token", "another")] if _NO_TOKEN in probe.headers else []
+        own = OWN_PAGE if lacking else sent[1:] if _NO_PAGE in probe.headers else sent
+        return [*probe.headers, *(each for each in own if each not in probe.headers), *lacking]
 
     def _wrong(self, probe: Probe, name: str, answer: Answered) -> str:
         """What is wrong with the answer to somebody who gets in."""
@@ -589,6 +596,9 @@ class Asking:
         await asyncio.to_thread(self._service.refresh)
         async for each in self._of_ended(late):
             yield each
+        # Known again, and by the quick way, too.
+        for headers in ([*short.headers, SLOW], short.headers):
+            await ask(self._service, "GET", "/orders", headers)
 
     async def _of_ended(self, ended: Named) -> AsyncIterator[str]:
         for name, headers in ended.items():

@@ -66,6 +66,25 @@ SPARED = {
     ),
     "auth.sessions:Sessions._holds: not account.disabled": _TWICE + "to disable is a new epoch",
     "auth.sessions:_read: not known": "a session of an account; without it none can be read",
+    "auth.tokens:_parts: len(token) > MAX_TOKEN_BYTES": _TWICE
+    + "the gate refuses as long a header",
+    "auth.tokens:_checked_header: not is_kid(kid)": _TWICE + "there is no key of such a name",
+    "serve.adhoc:open_tables: each.access.allows(principal)": (
+        "nobody queries over HTTP; tests/cli/test_access.py"
+    ),
+    "serve.faces:Faces.answer: found is None": _TWICE + "where there is no path, no method is open",
+    "serve.faces:Faces.answer: method in by_method": (
+        "no path has methods for different people; tests/serve/test_faces.py"
+    ),
+    "serve.faces:_unforged: require(route.access, ANONYMOUS)": (
+        "what takes no session is public; tests/serve/test_faces.py"
+    ),
+    "serve.managing.face:Managing._rollback: head is None": "something is always published here",
+    "serve.signing_in.attempts:Attempts._verified: account is None": (
+        _TWICE + "no password is that of a stranger"
+    ),
+    "serve.gate:Gate.quick: proof is not None": "the slow way tells",
+    "serve.gate:Gate._bearer: attempt == 2": "a key that comes and goes between two attempts",
     "auth.tokens:TokenVerifier.verify: algorithm not in trust.issuer.algorithms": (
         _TWICE + "read_key_set leaves out keys of other algorithms"
     ),
