@@ -8,10 +8,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
 from headrace.serve.app import Service
+from tests.acceptance.asgi import ask
+from tests.acceptance.credentials import Headers
 from tests.acceptance.guards import Guard, guards
 from tests.acceptance.matrix_project import Matrix, build
 from tests.acceptance.route_matrix import EVERYBODY, GUARDED, KNOWN, NOBODIES, PUBLIC, Asking
@@ -83,6 +86,9 @@ SPARED = {
     "serve.signing_in.attempts:Attempts._verified: account is None": (
         _TWICE + "no password is that of a stranger"
     ),
+    "serve.signing_in.attempts:Attempts._verified: account.kind != 'user'": (
+        _TWICE + "a service has no password"
+    ),
     "serve.gate:Gate.quick: proof is not None": "the slow way tells",
     "serve.gate:Gate._bearer: attempt == 2": "a key that comes and goes between two attempts",
     "auth.tokens:TokenVerifier.verify: algorithm not in trust.issuer.algorithms": (
@@ -134,6 +140,53 @@ def test_without_any_one_guard_somebody_gets_something_else(matrix: Matrix) -> N
     assert outcomes[0] == ["", "survived", ""], "the code as it is has a difference"
     assert len(outcomes) == len(wanted) + 1
     assert [each for each in outcomes[1:] if each[1] != "killed"] == []
+
+
+def test_a_refusal_costs_what_it_costs_where_there_is_nothing(matrix: Matrix) -> None:
+    """Counted in calls, which is the same on every machine: no stopwatch tells what there is."""
+    refused = [
+        (
+            matrix.known["plain"],
+            ("/orders", "/vault", "/stores/10/revenue", "/mine", "/orders.csv"),
+        ),
+        (matrix.nobody["nothing"], ("/orders", "/vault", "/stores/10/revenue", "/mine")),
+        (matrix.bad["unknown key"], ("/orders", "/days", "/mine")),
+    ]
+    unlike: list[str] = []
+
+    async def look(service: Service) -> None:
+        for headers, paths in refused:
+            for path in paths:
+                nowhere = path.replace("s", "z").replace("m", "n").replace("v", "w")
+                there = await _calls_of(service, path, headers)
+                nothing = await _calls_of(service, nowhere, headers)
+                if not 0.9 < there / nothing < 1.1:
+                    unlike.append(f"{path}: {there} calls, and {nothing} where there is nothing")
+        known, unknown = matrix.bad["wrong secret"], matrix.bad["unknown key"]
+        costs = [await _calls_of(service, "/orders", each) for each in (known, unknown)]
+        if costs[0] != costs[1]:
+            unlike.append(f"a known key costs {costs[0]} calls, and an unknown one {costs[1]}")
+
+    matrix.asked(look)
+    assert unlike == []
+
+
+async def _calls_of(service: Service, path: str, headers: Headers) -> int:
+    """How many functions are called for a request that was sent before."""
+    await ask(service, "GET", path, headers)
+    count = 0
+
+    def note(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        await ask(service, "GET", path, headers)
+    finally:
+        sys.setprofile(before)
+    return count
 
 
 def test_what_is_spared_is_there() -> None:

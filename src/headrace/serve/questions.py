@@ -98,9 +98,11 @@ class Questions:
         found, _ = self.found(edition, scope)
         found = found or self.stream(edition, scope)
         is_users = scope["method"] not in READS and is_routed(edition.application, scope)
+        # Looked for whatever was found: to be refused takes no less time than to find nothing.
+        users = edition.code.access(scope)
         if found is not None and not is_users:
             return found.target.endpoint.contract.access
-        return edition.code.access(scope)
+        return users
 
     def is_here(self, wanted: Wanted, edition: Edition, scope: Scope) -> bool:
         """Whether an edition has what is wanted, be it under another number."""

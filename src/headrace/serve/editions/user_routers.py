@@ -68,14 +68,16 @@ class UserCode:
 
     def access(self, scope: Scope) -> Access | None:
         """Who may send a request; None when no route has its path."""
+        whole: Access | None = None
         by_path: Access | None = None
+        # Each is looked at, whichever matches: time must not tell what there is.
         for route, access in self.routes:
             match, _ = route.matches(scope)
             if match == Match.FULL:
-                return access
-            if match == Match.PARTIAL and by_path is None:
-                by_path = access
-        return by_path
+                whole = whole or access
+            elif match == Match.PARTIAL:
+                by_path = by_path or access
+        return whole or by_path
 
     def described(
         self, principal: Principal, guarded: Callable[[Access, Json], Json]
