@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from headrace.auth.directory import Account
@@ -203,3 +205,19 @@ def test_a_broken_file_is_told_of_without_anything_internal(office: Office) -> N
     office.accounts.close()
     status, body = office.ask("GET", "/manage/users")
     assert (status, body["detail"]) == (503, "The store cannot do this now.")
+
+
+@pytest.mark.parametrize("credential", ["session:ab", "token:headrace"])
+def test_who_was_made_no_admin_a_moment_ago_makes_no_other(office: Office, credential: str) -> None:
+    """What a server has remembered of somebody is not asked when it is about accounts."""
+    before = replace(office.session("root"), credential=credential)
+    office.accounts.change_account("root", roles=["crm"])
+    for method, path, body in [
+        ("POST", "/manage/users", {"name": "eve", "roles": ["admin"]}),
+        ("PATCH", "/manage/users/root", {"roles": ["admin"]}),
+        ("POST", "/manage/keys", {"account": "root"}),
+        ("POST", "/manage/me/keys", {}),
+    ]:
+        assert office.ask(method, path, body, by=before)[0] == 401
+    assert "eve" not in office.accounts.directory().accounts
+    assert office.accounts.directory().accounts["root"].roles == {"crm"}

@@ -11,6 +11,7 @@ import msgspec
 
 from headrace.auth.accounts import Accounts
 from headrace.auth.directory import Account, Directory, KeyEntry
+from headrace.auth.own_tokens import OWN_NAME
 from headrace.auth.recording import Audit
 from headrace.base.access import Principal
 from headrace.base.errors import Conflict, NotFound, StoreError, UsageError
@@ -91,22 +92,27 @@ class Desk:
             raise Refused(unavailable("The store cannot do this now.", "store")) from exc
 
     def _require_valid(self, principal: Principal) -> None:
-        """Make sure that a key was not revoked a moment ago: whoever lost it must not make another.
+        """Make sure that nothing of it was taken away a moment ago: whoever lost a key must not
+        make another, and who is no admin any more must not make one.
 
         Raises:
-            Refused: 401, it was.
+            Refused: 401, something was.
         """
-        kind, _, key_id = principal.credential.partition(":")
-        if kind != "key":
-            return
-        directory = self.accounts.directory()
-        key = directory.keys.get(key_id)
-        if (
-            key is None
-            or key.state(self.accounts.now()) != "active"
-            or directory.accounts[key.account].disabled
-        ):
+        if not _holds(self.accounts.directory(), principal, self.accounts.now()):
             raise unauthenticated("revoked a moment ago")
+
+
+def _holds(directory: Directory, principal: Principal, now: float) -> bool:
+    """Whether somebody is still whom a credential has proven; of other issuers only they know."""
+    kind, _, key_id = principal.credential.partition(":")
+    if "|" in principal.id or (kind == "token" and key_id != OWN_NAME):
+        return True
+    account = directory.accounts.get(principal.id.partition(":")[2])
+    if account is None or account.id != principal.id or account.disabled:
+        return False
+    key = directory.keys.get(key_id)
+    is_active = kind != "key" or (key is not None and key.state(now) == "active")
+    return is_active and principal.roles <= directory.roles_of(account)
 
 
 def json_answer(status: int, body: object) -> Answer:
