@@ -209,13 +209,17 @@ def test_who_sees_which_rows_is_told_without_doubt(
 
 
 def test_a_column_says_who_sees_it(load: Load) -> None:
-    columns = "a: {type: text, access: crm}, b: {type: text, access: [crm], hide: absent}, c: int"
+    columns = (
+        "a: {type: text, access: crm}, b: {type: text, access: [crm], hide: absent}, c: int, "
+        "d: {type: text, access: public}"
+    )
     [read] = load({"sources/s.yaml": f"files: a.csv\ncolumns: {{{columns}}}\n"}).sources
     crm = Access("granted", roles=("crm",))
     assert [(column.access, column.hide) for column in read.columns] == [
         (crm, "masked"),
         (crm, "absent"),
         (None, "masked"),
+        (PUBLIC, "masked"),
     ]
 
 
@@ -235,19 +239,12 @@ COLUMN_MISTAKES = [
         ),
     ),
     (
-        "access: public",
-        (
-            "2:23: `access` is 'public'; expected a role or a list of roles; leave it out where "
-            "everybody may see the column"
-        ),
-    ),
-    (
         "access: authenticated",
-        "2:23: `access` is 'authenticated'; expected a role or a list of roles",
+        "2:23: `access` is 'authenticated'; expected a role, a list of roles, or `public`",
     ),
     (
         "access: {roles: crm, scopes: a}",
-        "2:23: `access` is a mapping; expected a role or a list of roles",
+        "2:23: `access` is a mapping; expected a role, a list of roles, or `public`",
     ),
 ]
 

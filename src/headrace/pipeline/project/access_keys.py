@@ -42,12 +42,13 @@ def access(node: Node, problems: Problems) -> Access | None:
 
 
 def column_access(node: Node, problems: Problems) -> Access | None:
-    """Who sees the values of a column: a role or a list of roles."""
+    """Who sees the values of a column: a role or a list of roles; or `public`, which has to be said
+    of a column that is made from a hidden one.
+    """
     allowed = access(node, problems)
-    if allowed is None or (allowed.roles and not allowed.scopes):
+    if allowed is None or allowed == PUBLIC or (allowed.roles and not allowed.scopes):
         return allowed
-    fix = "leave it out where everybody may see the column" if allowed == PUBLIC else ""
-    report(problems, node, "a role or a list of roles", fix)
+    report(problems, node, "a role, a list of roles, or `public`")
     return None
 
 
