@@ -635,3 +635,24 @@ def test_what_a_source_derives_from_a_hidden_column_is_hidden() -> None:
         ColumnMask("status", ("crm",), "hashed"),
         ColumnMask("loud", ("crm",), "masked"),
     )
+
+
+def test_why_a_row_is_set_aside_is_hidden_with_what_the_rules_look_at() -> None:
+    """`status: is NULL` says something of a status that is NULL for whoever may not see it."""
+    place = Place("models/m.sql", 3)
+    hidden = tuple(
+        ColumnContract(name, "", place, access=Access("granted", roles))
+        for name, roles in [("status", ("crm", "audit")), ("day", ("crm",)), ("qty", ("stock",))]
+    )
+    checks = tuple(
+        CheckDeclaration("not_null", (name,), place, severity="quarantine")
+        for name in ("store_id", "status", "day")
+    )
+    whole = model("m", "SELECT store_id, day, status, qty FROM orders", checks=checks)
+    policies = compiled(orders(), replace(whole, columns=hidden)).policies
+    reasons = [mask for mask in policies["m__quarantine"].masks if mask.column == "reason"]
+    assert reasons == [ColumnMask("reason", ("crm",), "masked")]
+    assert all(mask.column != "reason" for mask in policies["m__all"].masks)
+    by_store = replace(whole, checks=checks[:1], columns=hidden)
+    seen = compiled(orders(), by_store).policies["m__quarantine"]
+    assert all(mask.column != "reason" for mask in seen.masks)

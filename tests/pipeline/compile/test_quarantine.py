@@ -44,7 +44,7 @@ def test_a_model_with_a_rule_is_three_tables() -> None:
     )
     assert aside.schema == (*kept.schema, Column("reason", "VARCHAR"))
     assert kept.lineage == {"qty": ("m__all.qty",), "status": ("m__all.status",)}
-    assert aside.lineage == {**kept.lineage, "reason": ()}
+    assert aside.lineage == {**kept.lineage, "reason": ("m__all.qty",)}
 
 
 def test_a_changed_rule_changes_what_is_kept_and_not_the_query() -> None:

@@ -11,6 +11,7 @@ from headrace.base.errors import Place, Problem
 from headrace.base.names import listed, near_miss
 from headrace.base.tables import ALL_SUFFIX, QUARANTINE_SUFFIX, Schema
 from headrace.base.types import is_single
+from headrace.checks.setting_aside import REASON
 from headrace.pipeline.compile.analysis import Analysis
 from headrace.pipeline.compile.graph import Relation
 from headrace.pipeline.compile.pinning import said
@@ -197,6 +198,8 @@ def _masks(
             masks[name] = ColumnMask(name, contract.access.roles, contract.hide)
     if isinstance(relation.declaration, Source):
         masks |= _derived_masks(relation.declaration, masks, analysis)
+    elif relation.name.endswith(QUARANTINE_SUFFIX):
+        masks |= _reason_mask(relation, masks)
     return tuple(masks.values()), problems
 
 
@@ -221,11 +224,23 @@ def _derived_masks(
     for column, origins in derived_origins(source, analysis).items():
         hidden = [masks[origin] for origin in origins if origin in masks]
         if hidden:
-            roles = [role for role in hidden[0].roles if all(role in m.roles for m in hidden)]
             ways: set[Hiding] = {mask.hide for mask in hidden}
             hide: Hiding = "absent" if "absent" in ways else "masked"
-            found[column] = ColumnMask(column, tuple(roles), hide)
+            found[column] = ColumnMask(column, _roles_of_all(hidden), hide)
     return found
+
+
+def _reason_mask(relation: Relation, masks: Mapping[str, ColumnMask]) -> dict[str, ColumnMask]:
+    """The mask of why rows are set aside: which rule a hidden value breaks tells of the value."""
+    columns = (origin.partition(".")[2] for origin in relation.lineage.get(REASON, ()))
+    hidden = [masks[column] for column in columns if column in masks]
+    return {REASON: ColumnMask(REASON, _roles_of_all(hidden), "masked")} if hidden else {}
+
+
+def _roles_of_all(masks: Iterable[ColumnMask]) -> tuple[str, ...]:
+    """The roles that see each of some columns, which are one or more."""
+    first, *others = masks
+    return tuple(role for role in first.roles if all(role in each.roles for each in others))
 
 
 def declared_name(relation: Relation) -> str:

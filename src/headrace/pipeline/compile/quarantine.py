@@ -102,9 +102,12 @@ def _relations(
     inputs = tuple(sorted({base.name, *(each.to_table for each in rules if each.to_table)}))
     kept, aside = declarations
     with_reason = (*base.schema, Column(REASON, "VARCHAR"))
+    looked_at = {f"{base.name}.{column}" for each in rules for column in each.columns}
+    set_aside = _relation(aside, base, inputs, divided.aside, with_reason)
+    lineage = {**set_aside.lineage, REASON: tuple(sorted(looked_at))}
     return (
         _relation(kept, base, inputs, divided.kept, base.schema),
-        _relation(aside, base, inputs, divided.aside, with_reason),
+        replace(set_aside, lineage=lineage),
     )
 
 
@@ -121,10 +124,7 @@ def _relation(
         schema=schema,
         declaration=model,
         sql=sql,
-        lineage={
-            column.name: (f"{base.name}.{column.name}",) if column.name != REASON else ()
-            for column in schema
-        },
+        lineage={column.name: (f"{base.name}.{column.name}",) for column in schema},
     )
 
 
