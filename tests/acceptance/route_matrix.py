@@ -295,6 +295,10 @@ def probes(live: Live, cursors: Mapping[str, str]) -> Iterator[Probe]:
     yield from _forged(live)
     yield Probe("GET", f"/orders?limit=1&cursor={cursors['/orders']}", Row(SELLERS, status=410))
     yield Probe("GET", f"/vault?limit=1&cursor={cursors['/vault']}", Row(AUDITORS))
+    # All calls of a batch are of the snapshot that its own cursor is of.
+    older = f"/batch?cursor={cursors['/orders']}"
+    yield replace(batch("/orders", Row(SELLERS, status=410)), target=older)
+    yield replace(batch("/vault", Row(AUDITORS)), target=older)
 
 
 def _pages(live: Live) -> Iterator[Probe]:
@@ -495,7 +499,7 @@ class Asking:
     async def _of_somebody(self, probe: Probe, name: str, headers: Headers) -> AsyncIterator[str]:
         gets_in = name in probe.row.who
         sent = [*headers, *self._with_page(probe, name, headers)]
-        is_call = probe.target == "/batch" and probe.body != b""
+        is_call = probe.target.startswith("/batch") and probe.body != b""
         for extra in self._ways(probe, name):
             answer = await ask(
                 self._service, probe.method, probe.target, [*sent, *extra], probe.body
