@@ -551,7 +551,7 @@ class Asking:
             may = probe.row.marks & MARKS.get(name, frozenset())
             if found != may:
                 return f"sees the orders {sorted(found)}, expected {sorted(may)}"
-            if probe.target in ("/", "/openapi.json"):
+            if probe.target in ("/", "/openapi.json", "/console"):
                 return _misdescribed(name, probe.target, answer)
         return ""
 
@@ -670,10 +670,14 @@ def _leak(probe: Probe, name: str, answer: Answered) -> str:
 
 def _misdescribed(name: str, path: str, answer: Answered) -> str:
     """What a description has too many, or too few, for somebody."""
-    if answer.header("content-type") != "application/json":
+    is_html = answer.header("content-type") != "application/json"
+    described = {} if is_html else json.loads(answer.body)
+    if path == "/console":
+        found = set(re.findall("<code>(/.*?)</code>", answer.body.decode()))
+        expected = {each.rpartition(" ")[2] for each in _open_to(name)}
+    elif is_html:
         return ""
-    described = json.loads(answer.body)
-    if path == "/":
+    elif path == "/":
         found = {each["path"] for each in described["endpoints"]}
         expected = {each for each in _open_to(name) if " " not in each}
     else:
