@@ -16,8 +16,10 @@ from headrace.serve.app import Service
 from tests.acceptance.asgi import ask
 from tests.acceptance.credentials import Headers
 from tests.acceptance.guards import Guard, guards
+from tests.acceptance.matrix_probes import Live, undeclared
 from tests.acceptance.matrix_project import Matrix, build
-from tests.acceptance.route_matrix import EVERYBODY, GUARDED, KNOWN, NOBODIES, PUBLIC, Asking
+from tests.acceptance.matrix_table import EVERYBODY, GUARDED, HEALTH, KNOWN, NOBODIES, PUBLIC
+from tests.acceptance.route_matrix import Asking
 
 NO_GUARDS = {
     "auth/openid.py": "an ID token signs in, and is no credential of a request",
@@ -117,6 +119,15 @@ def test_everybody_gets_what_is_declared_everywhere(matrix: Matrix, tmp_path: Pa
     copy = matrix.copied(tmp_path / "copy")
     copy.asked(look)
     assert found == []
+
+
+def test_a_route_that_is_declared_nowhere_is_a_difference() -> None:
+    nothing: frozenset[str] = frozenset()
+    live = Live((), frozenset({"/payroll"}), nothing, nothing, nothing, frozenset(HEALTH))
+    assert next(undeclared(live)) == (
+        "/payroll is served, and nothing says who gets in; declare it in TABLE of "
+        "tests/acceptance/matrix_table.py"
+    )
 
 
 def test_the_table_names_everybody(matrix: Matrix) -> None:
