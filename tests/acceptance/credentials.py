@@ -66,7 +66,7 @@ def keys(store: Store) -> tuple[Named, Named, Named]:
         known["ada elsewhere"] = bearer(key("ada", scopes=elsewhere)[0])
         known["ada without roles"] = bearer(key("ada", roles=frozenset())[0])
         known["root elsewhere"] = bearer(key("root", scopes=elsewhere)[0])
-        late = {name: bearer(key(name)[0]) for name in ("late", "leaving", "leftout")}
+        late = {name: bearer(key(name)[0]) for name in ("late", "leaving", "leftout", "demoted")}
         late["of a program"] = bearer(key("loader")[0])
         good, entry = key("ada")
         unknown = new_key("prod")[0].reveal()

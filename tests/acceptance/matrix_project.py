@@ -179,7 +179,7 @@ _PEOPLE = (
     # Those who do not stay.
     *(
         Account(name, roles=frozenset({"analyst", "admin"}))
-        for name in ("gone", "left", "moved", "late", "leaving", "leftout")
+        for name in ("gone", "left", "moved", "late", "leaving", "leftout", "demoted")
     ),
 )
 

@@ -205,6 +205,7 @@ class Asking:
         accounts.revoke_key(key_id(late["late"]))
         accounts.remove_account("leaving")
         accounts.disable("leftout")
+        accounts.change_account("demoted", roles=["admin"])
         # Whoever has lost a key must make no other one with it, not even at once.
         for name, headers in late.items():
             sent = [*headers, ("content-type", "application/json")]
@@ -212,7 +213,8 @@ class Asking:
             if answer.status != 401:
                 yield f"{name} gets {answer.status} with a key that has just ended"
         await asyncio.to_thread(self._service.refresh)
-        async for each in self._of_ended(late):
+        ended = {name: headers for name, headers in late.items() if name != "demoted"}
+        async for each in self._of_ended(ended):
             yield each
         # Known again, and by the quick way, too.
         for headers in ([*short.headers, SLOW], short.headers):
