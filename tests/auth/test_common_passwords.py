@@ -13,7 +13,8 @@ COMMON = """
     monkey12 dragon2000 letmein! football7 baseball99 sunshine1 superman trustno1 welcome1 admin123
     qwertz12 azertyui starwars whatever1 charlie1 michael1 jordan23 daniel123 ashley12 00000000
     11111111 12121212 abcabcab zxcvbnm1 asdfghjk 87654321 19840101 secret123 Winter2025 August2026!
-    blink182 babygirl1
+    blink182 babygirl1 password12345678 Password123456789 Summer2026Summer2027 admin-admin-admin
+    Welcome2026Welcome! 12345password54321
 """
 FREE = ("plunge-oxbow-kettle", "vQ7tUc2m", "mein Fahrrad ist blau", "xylophon8", "wörterbuch")
 

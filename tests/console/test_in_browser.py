@@ -75,7 +75,7 @@ def test_the_first_account_is_made_signs_out_and_signs_in_again(
         browser.open(f"{server.url}/console")
         assert browser.path == "/console/setup"
         assert "No person has an account yet." in browser.text()
-        browser.fill(token=token.reveal(), name="root", password="password1")
+        browser.fill(token=token.reveal(), name="root", password="passwordpassword")
         browser.click("button")
         assert "That password is easily guessed." in browser.text("[role=alert]")
         browser.fill(token=token.reveal(), name="root", password=PASSWORD)

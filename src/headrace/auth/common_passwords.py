@@ -28,8 +28,10 @@ _ROWS = (
 )
 _SWAPPED = str.maketrans("013457@$!|", "oieastasil")
 _WEAK_DIGITS = 12
+_COUNTED = re.compile(r"(?:19|20)\d\d|0?12345?6?7?8?9?0?|9?8?7?6?5?4321?0?")
 _ADDED_CHARACTERS = 6
 _RUN = 3
+_MOST_WORDS = 3
 _OTHERS = 2
 
 
@@ -48,7 +50,8 @@ def what_is_common(password: str, names: tuple[str, ...] = ()) -> str:
         return "it is a short number"
     if _is_along_rows(folded):
         return "its keys are beside each other"
-    if any(_is_words(stem, words) for stem in _stems(folded)):
+    # Digits that nobody has to think of make a password no better.
+    if any(_is_words(stem, words) for stem in _stems(folded) | _stems(_COUNTED.sub("", folded))):
         return "it is a common word or name, or made of one"
     return ""
 
@@ -96,8 +99,9 @@ def _stems(folded: str) -> set[str]:
     return found - {""}
 
 
-def _is_words(stem: str, words: frozenset[str]) -> bool:
-    """Whether a text is one of the words, or two of them."""
+def _is_words(stem: str, words: frozenset[str], most: int = _MOST_WORDS) -> bool:
+    """Whether a text is one of the words, or at most so many of them."""
     if stem in words:
         return True
-    return any(stem[:cut] in words and stem[cut:] in words for cut in range(1, len(stem)))
+    cuts = range(1, len(stem)) if most > 1 else range(0)
+    return any(stem[:cut] in words and _is_words(stem[cut:], words, most - 1) for cut in cuts)
