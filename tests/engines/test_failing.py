@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from headrace.engines.failing import may_fail
+from headrace.engines.failing import casts_values, may_fail
 from headrace.engines.tree_texts import serialized
 
 
@@ -65,3 +65,41 @@ def test_what_is_total_cannot(connection: duckdb.DuckDBPyConnection, sql: str) -
 )
 def test_anything_else_may(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     assert told(connection, sql)
+
+
+TABLE = """
+CREATE TABLE orders (id INTEGER, day DATE, amount DECIMAL(12,2), qty INTEGER, status VARCHAR)
+"""
+
+
+@pytest.mark.parametrize(
+    ("condition", "casts"),
+    [
+        ("qty = 1", False),
+        ("day >= '2024-01-01'", False),
+        ("amount > 3", False),
+        ("status = CAST($x AS VARCHAR) AND qty < CAST($y AS INTEGER)", False),
+        ("day < CAST(CAST($x AS VARCHAR) AS DATE)", False),
+        ("status LIKE 'a%' AND status IN ('a', 'b')", False),
+        ("date_trunc('month', day) = DATE '2024-01-01'", False),
+        ("TRY_CAST(status AS INTEGER) = 1", False),
+        ("status = 5", True),
+        ("5 <> status", True),
+        ("status IN (1, 2)", True),
+        ("status NOT IN (1)", True),
+        ("status IS DISTINCT FROM 5", True),
+        ("nullif(status, 5) IS NULL", True),
+        ("CASE status WHEN 1 THEN true ELSE false END", True),
+        ("status = qty", True),
+        ("day = status", True),
+        ("coalesce(day, '2024-01-01') = status", True),
+        ("CAST(status AS INTEGER) = 1", True),
+        ("TRY_CAST(CAST(status AS DATE) AS TIMESTAMP) IS NULL", True),
+        ("nowhere = 1", True),
+    ],
+)
+def test_a_cast_of_values_is_seen_where_nobody_has_written_one(condition: str, casts: bool) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(TABLE)
+        sql = f"SELECT count(*) FROM orders WHERE {condition}"
+        assert casts_values(connection, sql) == casts

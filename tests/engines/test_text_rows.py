@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.base.tables import Column
@@ -387,6 +387,7 @@ def test_a_lone_null_is_a_row_in_csv(connection: duckdb.DuckDBPyConnection) -> N
     assert csv_rows(connection, sql, guard=True) == ['""', '""', "x"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), st.text()), min_size=1, max_size=20), st.booleans())
 def test_csv_gives_every_text_back(
     connection: duckdb.DuckDBPyConnection, texts: list[str | None], guard: bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -249,8 +250,8 @@ def test_a_lock_is_shared_or_exclusive(tmp_path: Path) -> None:
 
 def test_nothing_else_in_the_store_writes_files() -> None:
     folder = Path(__file__).parents[2] / "src" / "headrace" / "store"
-    writes = ("write_bytes", "write_text", "os.replace", "os.rename", ".rename(", ".unlink(", '"w')
-    for path in folder.glob("*.py"):
+    words = ("write_bytes", "write_text", "os.replace", "os.rename", ".rename(", ".unlink(")
+    writes = re.compile("|".join([*map(re.escape, words), r'"[wx]b?\+?"']))
+    for path in folder.rglob("*.py"):
         if path.name != "durable.py":
-            text = path.read_text(encoding="utf-8")
-            assert [word for word in writes if word in text] == [], path.name
+            assert writes.findall(path.read_text(encoding="utf-8")) == [], path.name

@@ -1,10 +1,15 @@
-"""Whether a query may fail by a value of a row: takes its parse tree, says no where it cannot.
+"""Whether a query may fail by a value of a row: takes its tree, or plan; says no where it cannot.
 
 Where a policy leaves rows out, DuckDB may evaluate an expression of the query before it has done
 so. One that cannot fail tells nothing of those rows; one that fails tells that there are such rows.
 """
 
 from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import duckdb
 
 from headrace.engines.trees import Node, walk
 
@@ -35,9 +40,35 @@ def may_fail(tree: Node) -> bool:
     """Whether a value of a row may make a query fail, by what is written in it.
 
     A comparison counts as one of values of one type: where a text is compared with a number,
-    DuckDB adds a cast that no tree shows.
+    DuckDB adds a cast that no tree shows, see `casts_values`.
     """
     return any(node.get("type") == "TABLE_FUNCTION" or _is_partial(node) for node in walk(tree))
+
+
+def casts_values(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:
+    """Whether DuckDB casts anything but constants for a SELECT, written there or not.
+
+    Args:
+        connection: to an instance that has the tables, be they empty.
+        sql: one SELECT, whose parameters are cast to their types.
+    """
+    try:
+        [statement] = duckdb.extract_statements(sql)
+        values: Mapping[str, object] = dict.fromkeys(statement.named_parameters)
+        connection.execute("SET explain_output = 'all'")
+        explained = f"EXPLAIN (FORMAT JSON) {sql}"
+        rows = connection.execute(explained, dict(values) or None).fetchall()
+    except (duckdb.Error, ValueError):
+        return True
+    # As it is bound, before the optimizer has taken away what empty tables need not.
+    plans = [text for name, text in rows if name == "logical_plan"]
+    return len(plans) != 1 or _CAST_OF_A_VALUE.search(plans[0]) is not None
+
+
+# A plan says constants as they are written; names that look like one are in quotes.
+_CAST_OF_A_VALUE = re.compile(
+    r"(?<!TRY_)\bCAST\((?!'|-?[0-9]|NULL\b|true\b|false\b|(?:TRY_)?CAST\()"
+)
 
 
 def _is_partial(node: Node) -> bool:

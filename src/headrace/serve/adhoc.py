@@ -13,9 +13,7 @@ import duckdb
 
 from headrace.base.access import Principal
 from headrace.base.errors import UsageError
-from headrace.engines.failing import may_fail
 from headrace.engines.scoped_sql import require_known, scoped_sql, tables_read
-from headrace.engines.tree_texts import serialized
 from headrace.serve.asking.parameters import Bound
 from headrace.serve.scoping import PREFIX, Scoping
 from headrace.store.policies import narrowing, seen_by
@@ -61,11 +59,9 @@ def of_the_project(connection: duckdb.DuckDBPyConnection, sql: str, manifest: Ma
     read = tables_read(connection, sql)
     # Of the others, nothing may be bound: DuckDB refuses values that a query does not ask for.
     policies = {name: each for name, each in manifest.tables.items() if name.lower() in read}
-    [statement] = serialized(connection, sql)["statements"]
-    narrowed = narrowing(
-        {name: _masked(each) for name, each in policies.items()},
-        barrier=may_fail(statement["node"]),
-    )
+    # The types of its parameters are those that the router gives: whether a value of a row can make
+    # it fail, nobody knows before.
+    narrowed = narrowing({name: _masked(each) for name, each in policies.items()}, barrier=True)
     return Narrowed(scoped_sql(connection, sql, narrowed.selects), narrowed.scope)
 
 

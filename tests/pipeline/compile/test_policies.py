@@ -86,7 +86,18 @@ def test_an_endpoint_reads_a_table_through_its_rows() -> None:
     assert (contract.keyed.equal, contract.keyed.cases) == (("auth_store_id",), (KeyedCase((0,)),))
 
 
-def test_whether_a_query_fails_tells_nothing_of_rows_that_are_not_seen() -> None:
+@pytest.mark.parametrize(
+    ("condition", "values"),
+    [
+        ("CAST(p.status AS INTEGER) < $x", {"x": 5}),
+        ("p.status = 1", {}),
+        ("p.status = p.qty", {}),
+        ("p.status IN (1, 2)", {}),
+    ],
+)
+def test_whether_a_query_fails_tells_nothing_of_rows_that_are_not_seen(
+    condition: str, values: dict[str, object]
+) -> None:
     """DuckDB evaluates the condition of such a join for every row, unless something is between."""
     rules = (
         ("manager", "store_id = $auth.store_id"),
@@ -95,10 +106,10 @@ def test_whether_a_query_fails_tells_nothing_of_rows_that_are_not_seen() -> None
     )
     sql = (
         "SELECT count(*) AS n FROM orders AS o"
-        " JOIN orders AS p ON o.order_id = p.order_id AND CAST(p.status AS INTEGER) < $x"
+        f" JOIN orders AS p ON o.order_id = p.order_id AND {condition}"
     )
     [contract] = compiled(orders(*rules), asked(sql)).endpoints
-    values = {"auth_case_0": True, "auth_case_1": True, "auth_case_2": False, "auth_store_id": 0}
+    values |= {"auth_case_0": True, "auth_case_1": True, "auth_case_2": False, "auth_store_id": 0}
     made = (
         "CREATE OR REPLACE TABLE orders AS"
         " SELECT i AS order_id, CAST(i % 7 AS INTEGER) AS store_id,"
@@ -108,7 +119,7 @@ def test_whether_a_query_fails_tells_nothing_of_rows_that_are_not_seen() -> None
     with duckdb.connect() as connection:
         for of_others in ("'1'", "'what nobody else may learn of'"):
             connection.execute(made.format(of_others))
-            found = connection.execute(contract.sql, {**values, "x": 5}).fetchall()
+            found = connection.execute(contract.sql, values).fetchall()
             assert found == [(57_143,)]
 
 

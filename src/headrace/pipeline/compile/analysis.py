@@ -73,12 +73,14 @@ class Analysis:
         found = self.analyst().predicate(text, table)
         return found if isinstance(found, Mistake) else self.cache.keep_predicate(key, found)
 
-    def scoped(self, sql: str, selects: Mapping[str, str]) -> str | Mistake:
-        """A query that reads, of each table in `selects`, what its SELECT lets through."""
-        key = address("scoped behind a barrier", sql, selects)
+    def scoped(
+        self, sql: str, tables: Mapping[str, Schema], selects: Mapping[str, str]
+    ) -> str | Mistake:
+        """A typed query that reads, of each table in `selects`, what its SELECT lets through."""
+        key = address("scoped behind a barrier", sql, _columns(tables), selects)
         if (known := self.cache.scoped(key)) is not None:
             return known
-        found = self.analyst().scoped(sql, selects)
+        found = self.analyst().scoped(sql, tables, selects)
         return found if isinstance(found, Mistake) else self.cache.keep_scoped(key, found)
 
     def under(

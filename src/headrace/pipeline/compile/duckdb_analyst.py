@@ -16,7 +16,7 @@ from headrace.base.names import quote
 from headrace.base.partitions import Split
 from headrace.base.tables import Schema
 from headrace.engines.duckdb import DuckDBEngine, described
-from headrace.engines.failing import may_fail
+from headrace.engines.failing import casts_values, may_fail
 from headrace.engines.scoped_sql import scoped_sql
 from headrace.engines.tree_texts import as_statement, faithful, serialized, spelled
 from headrace.engines.trees import (
@@ -154,13 +154,16 @@ class DuckDBAnalyst:
         """A rule of a table's rows, or why it is none."""
         return read_predicate(self._connection, text, table, self._aggregates())
 
-    def scoped(self, sql: str, selects: Mapping[str, str]) -> str | Mistake:
-        """A query over what some SELECTs let through.
+    def scoped(
+        self, sql: str, tables: Mapping[str, Schema], selects: Mapping[str, str]
+    ) -> str | Mistake:
+        """A typed query over what some SELECTs let through.
 
         One that may fail by the values of a row meets none that they leave out: whether it fails
         tells nothing of those.
         """
-        if may_fail(self._statement(sql)["node"]):
+        self._create(tables)
+        if may_fail(self._statement(sql)["node"]) or casts_values(self._connection, sql):
             selects = {name: behind_barrier(text) for name, text in selects.items()}
         try:
             return scoped_sql(self._connection, sql, selects)

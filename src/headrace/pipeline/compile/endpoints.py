@@ -77,7 +77,7 @@ def compile_endpoint(
     for parameter in parameters:
         problems.extend(_value_problems(endpoint, parameter))
     problems.extend(_opened_problems(endpoint, answer.bound.schema))
-    narrowed = scoped(answer.sql, policies, analysis, endpoint)
+    narrowed = scoped(answer.sql, schemas, policies, analysis, endpoint)
     answer = _under(narrowed, query, schemas, answer, analysis)
     depends = isinstance(narrowed, Scoped) and narrowed.scope is not None
     choice = choose_path(endpoint, sql, parameters, answer.access, scoped=depends)

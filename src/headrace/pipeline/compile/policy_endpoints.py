@@ -118,7 +118,11 @@ def _is_by_asker(policies: Policies, table: str) -> bool:
 
 
 def scoped(
-    answer_sql: str, policies: Mapping[str, TablePolicy], analysis: Analysis, endpoint: Endpoint
+    answer_sql: str,
+    schemas: Mapping[str, Schema],
+    policies: Mapping[str, TablePolicy],
+    analysis: Analysis,
+    endpoint: Endpoint,
 ) -> Scoped | Problem:
     """An endpoint's typed query over what the policies of its tables let through."""
     try:
@@ -129,7 +133,7 @@ def scoped(
         return Problem(endpoint.place, found, "one spelling and one type of each claim", fix)
     if not made.selects:
         return Scoped(answer_sql, None, policies)
-    sql = analysis.scoped(answer_sql, made.selects)
+    sql = analysis.scoped(answer_sql, schemas, made.selects)
     if isinstance(sql, Mistake):
         return Problem(endpoint.place, sql.found)
     return Scoped(sql, made.scope, policies, is_narrowed=True)

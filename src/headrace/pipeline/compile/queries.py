@@ -273,8 +273,10 @@ class Analyst(Protocol):
         """A rule of a table's rows, or why it is none; see `policy_predicates.read_predicate`."""
         ...
 
-    def scoped(self, sql: str, selects: Mapping[str, str]) -> str | Mistake:
-        """A query over what some SELECTs let through; see `scoped_sql.scoped_sql`."""
+    def scoped(
+        self, sql: str, tables: Mapping[str, Schema], selects: Mapping[str, str]
+    ) -> str | Mistake:
+        """A typed query over what some SELECTs let through; see `scoped_sql.scoped_sql`."""
         ...
 
     def access(

@@ -129,7 +129,8 @@ def failure_of(exc: Exception, *, has_values: bool = True) -> QueryFailed:
         return exc
     if isinstance(exc, (duckdb.OutOfMemoryException, MemoryError)):
         return QueryFailed("memory", str(exc))
-    if isinstance(exc, duckdb.InterruptException):
+    # A connection that was closed under it: the same, a moment earlier.
+    if isinstance(exc, (duckdb.InterruptException, duckdb.ConnectionException)):
         return QueryFailed("interrupted", str(exc))
     if isinstance(exc, _OF_VALUES) and has_values:
         return QueryFailed("values", str(exc))
