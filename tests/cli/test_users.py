@@ -110,6 +110,29 @@ def test_a_password_is_asked_for_twice_and_kept_as_a_hash(shop: Shop) -> None:
     assert PASSWORD.encode() not in shop.store.accounts_path.read_bytes()
 
 
+def test_a_password_from_a_pipe_is_read_once_or_twice_and_nothing_is_asked(shop: Shop) -> None:
+    command = ("users", "add", "--password", "--project", str(shop.root))
+    for name, given in (("anna", PASSWORD), ("ben", f"{PASSWORD}\r\n{PASSWORD}\r\n")):
+        result = call(*command, name, given=given)
+        assert result.stdout == f"added user {name}: roles -; groups -; claims -\n"
+        assert result.stderr == ""
+        with closing(Accounts.open(shop.store.accounts_path)) as accounts:
+            assert Passwords().verify(accounts.password_hash(name), Secret(PASSWORD)).matches
+
+
+def test_what_is_no_password_on_stdin_is_said_without_it(shop: Shop) -> None:
+    for given, found in (
+        ("", "0 lines"),
+        (f"{PASSWORD}\n{PASSWORD}!\n", "two different lines"),
+        (f"{PASSWORD}\n" * 3, "3 lines"),
+    ):
+        assert refused(shop, "add", "anna", "--password", given=given) == (
+            f"error: --password: stdin has {found}; expected the password on one line, or twice,"
+            " on two; at a terminal, it is asked for\n"
+        )
+    assert users(shop, "--json") == "[]\n"
+
+
 def test_a_bad_password_adds_no_account(shop: Shop) -> None:
     error = refused(shop, "add", "anna", "--password", given="short\nshort\n")
     assert "the password has 5 characters" in error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,11 +28,17 @@ from headrace.cli.printing import counted, faint, good, print_json, table
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+# Two lines that are longer than any password; of more, the rest does not matter.
+_MOST_CHARACTERS = 4_096
+
 
 def password_option(function: Command) -> Command:
     """Add `--password`, given as `ask`."""
     return click.option(
-        "--password", "ask", is_flag=True, help="Ask for a password to sign in with, hidden."
+        "--password",
+        "ask",
+        is_flag=True,
+        help="Ask for a password to sign in with, hidden; without a terminal, read it from stdin.",
     )(function)
 
 
@@ -258,11 +265,28 @@ def _names(names: Iterable[str]) -> str:
 
 
 def _asked(name: str) -> str:
-    """The hash of a password that is asked for twice."""
+    """The hash of a password that is asked for twice, or comes on stdin."""
     # argon2 is for those who ask for a password.
     from headrace.auth.passwords import Passwords, require_good
 
-    text = click.prompt("password", hide_input=True, confirmation_prompt="again", err=True)
-    password = Secret(str(text))
+    password = _typed() if sys.stdin.isatty() else _piped()
     require_good(password, name)
     return Passwords().hash(password)
+
+
+def _typed() -> Secret:
+    return Secret(
+        str(click.prompt("password", hide_input=True, confirmation_prompt="again", err=True))
+    )
+
+
+def _piped() -> Secret:
+    """Raises UsageError: stdin is not one line, nor the same line twice."""
+    lines = sys.stdin.read(_MOST_CHARACTERS).splitlines()
+    if len(lines) not in (1, 2) or len(set(lines)) != 1:
+        found = "two different lines" if len(lines) == 2 else counted(len(lines), "line")
+        raise UsageError(
+            f"--password: stdin has {found}; expected the password on one line, or twice, on two;"
+            " at a terminal, it is asked for"
+        )
+    return Secret(lines[0])
