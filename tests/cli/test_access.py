@@ -79,8 +79,16 @@ def test_a_missing_claim_opens_no_row(root: Path) -> None:
         "may": True,
         "why": "by store_manager",
         "rows": {"daily": []},
+        "lacking": {"daily": ["the claim store_id, as INTEGER: they have none"]},
         "hidden": {},
     }
+
+
+def test_a_claim_of_another_type_is_said(root: Path) -> None:
+    options = ("--role", "store_manager", "--claim", "store_id=ten")
+    assert run(root, "access", "check", "revenue", *options).stdout.splitlines()[-1] == (
+        "  rows    daily: none: a rule needs the claim store_id, as INTEGER: theirs is ten"
+    )
 
 
 def test_a_public_endpoint_is_everybodys(root: Path) -> None:
@@ -167,8 +175,8 @@ def test_no_table_is_open_to_somebody_without_a_role(root: Path) -> None:
 
 
 NO_ACCOUNT = (
-    "error: there is no account 'who' that may be let in; expected the name of one;"
-    " `headrace users` lists them; `--role` and `--claim` suppose one\n"
+    "error: there is no account 'who'; expected the name of one; `headrace users` lists them;"
+    " `--role` and `--claim` suppose one\n"
 )
 BOTH = (
     "error: --as and --role or --claim: an account has its own roles and claims; expected one of"

@@ -16,7 +16,7 @@ from headrace.cli.opening import Published, open_project
 from headrace.cli.options import environment_option, json_option, project_option
 from headrace.cli.printing import bad, good, print_json
 from headrace.serve.scoping import Scoping
-from headrace.store.snapshots import EndpointContract, RowCase, TablePolicy
+from headrace.store.snapshots import Case, Claim, EndpointContract, RowCase, Scope, TablePolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,14 @@ class Verdict:
         may: whether they may ask.
         why: in words.
         rows: table -> the rules of its rows that hold for them, in words.
+        lacking: table -> what the rules that are for them would need to hold, in words.
         hidden: "table.column" -> how its values are hidden from them.
     """
 
     may: bool
     why: str
     rows: Mapping[str, tuple[str, ...]]
+    lacking: Mapping[str, tuple[str, ...]]
     hidden: Mapping[str, str]
 
 
@@ -90,6 +92,11 @@ def judged(contract: EndpointContract, published: Published, principal: Principa
             for name, each in tables.items()
             if each.rows is not None
         },
+        lacking={
+            name: found
+            for name, each in tables.items()
+            if (found := tuple(dict.fromkeys(_lacking(each, principal))))
+        },
         hidden=dict(_hidden(tables, principal)),
     )
 
@@ -108,6 +115,28 @@ def _said(case: RowCase, principal: Principal) -> str:
     rule = case.sql.replace("$auth_", "$auth.") or "all rows"
     by = f"as {case.role}: " if case.role else ""
     return f"{by}{rule}{f' ({claims})' if claims else ''}"
+
+
+def _lacking(policy: TablePolicy, principal: Principal) -> Iterator[str]:
+    types = {claim.name: claim for claim in policy.claims}
+    for case in policy.rows or ():
+        if not case.role or case.role in principal.roles:
+            yield from (
+                f"the claim {name}, as {types[name].type}: {_found(principal, name)}"
+                for name in case.claims
+                if not _fits(types[name], principal)
+            )
+
+
+def _fits(claim: Claim, principal: Principal) -> bool:
+    """Whether a claim has a value of its type: told by the very code that serves."""
+    alone = Scope((claim,), (Case("", (claim.name,)),))
+    return bool(Scoping(alone, "").bind(principal).active)
+
+
+def _found(principal: Principal, claim: str) -> str:
+    value = principal.claims.get(claim)
+    return "they have none" if value is None else f"theirs is {claim_text(value)}"
 
 
 def _hidden(tables: Mapping[str, TablePolicy], principal: Principal) -> Iterator[tuple[str, str]]:
@@ -137,7 +166,13 @@ def _described(principal: Principal) -> dict[str, object]:
 
 def _as_json(verdict: Verdict) -> dict[str, object]:
     rows = {name: list(rules) for name, rules in verdict.rows.items()}
-    return {"may": verdict.may, "why": verdict.why, "rows": rows, "hidden": dict(verdict.hidden)}
+    return {
+        "may": verdict.may,
+        "why": verdict.why,
+        "rows": rows,
+        "lacking": {name: list(needs) for name, needs in verdict.lacking.items()},
+        "hidden": dict(verdict.hidden),
+    }
 
 
 def _lines(contract: EndpointContract, principal: Principal, verdict: Verdict) -> Iterator[str]:
@@ -149,6 +184,8 @@ def _lines(contract: EndpointContract, principal: Principal, verdict: Verdict) -
         yield f"  roles   {listed_or_dash(principal.roles)}"
         yield f"  claims  {', '.join(claims) or '-'}"
     for name, rules in verdict.rows.items():
-        yield f"  rows    {name}: {'; or '.join(rules) or 'none: no rule is for them'}"
+        needs = verdict.lacking.get(name, ())
+        none = f"none: a rule needs {'; '.join(needs)}" if needs else "none: no rule is for them"
+        yield f"  rows    {name}: {'; or '.join(rules) or none}"
     for name, hide in verdict.hidden.items():
         yield f"  hidden  {name}: {hide}"

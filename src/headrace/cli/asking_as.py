@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 
 import click
 
+from headrace.auth.directory import Directory
 from headrace.base.access import Principal
 from headrace.base.errors import NotFound, UsageError
+from headrace.base.names import near_miss
 from headrace.cli.account_changes import read_claims, read_directory
 from headrace.cli.opening import Opened
 
@@ -56,10 +58,21 @@ def asking(
             "--as and --role or --claim: an account has its own roles and claims; expected one of"
             " the two; `headrace users` lists the accounts"
         )
-    found = read_directory(opened).principal_of(account, credential="command")
+    directory = read_directory(opened)
+    found = directory.principal_of(account, credential="command")
     if found is None:
-        raise NotFound(
-            f"there is no account {account!r} that may be let in; expected the name of one;"
-            " `headrace users` lists them; `--role` and `--claim` suppose one"
-        )
+        raise _nobody(account, directory)
     return found
+
+
+def _nobody(name: str, directory: Directory) -> NotFound:
+    if name in directory.accounts:
+        return NotFound(
+            f"the account {name!r} is disabled; expected one that is let in; `headrace users enable"
+            f" {name}` lets it in again; `--role` and `--claim` suppose somebody"
+        )
+    hint = near_miss(name, directory.accounts) or "`headrace users` lists them"
+    return NotFound(
+        f"there is no account {name!r}; expected the name of one; {hint}; `--role` and `--claim`"
+        " suppose one"
+    )
