@@ -109,6 +109,18 @@ def test_a_key_is_checked_from_stdin(shop: Shop) -> None:
     assert report == {"well_formed": False, "state": "malformed"}
 
 
+def test_a_key_is_revoked_once_and_put_on_record_once(shop: Shop) -> None:
+    call("users", "add", "loader", "--service", "--project", str(shop.root))
+    name = json.loads(keys(shop, "create", "loader", "--json").stdout)["id"]
+    keys(shop, "revoke", name)
+    again = keys(shop, "revoke", name)
+    assert again.exit_code == 0
+    assert again.stdout.startswith(f"key {name} was revoked at 20")
+    assert again.stdout.endswith(" UTC already\n")
+    log = call("audit", "export", "--action", "key_revoked", "--project", str(shop.root)).stdout
+    assert len(log.splitlines()) == 1
+
+
 def test_a_key_that_is_none_cannot_be_revoked(shop: Shop) -> None:
     result = keys(shop, "revoke", "nothing")
     assert result.exit_code == 2

@@ -119,7 +119,11 @@ def create(
 def revoke(key_id: str, folder: Path) -> None:
     """Make a key invalid, for good."""
     with open_accounts(folder) as to:
+        before = to.accounts.directory().keys.get(key_id)
         to.accounts.revoke_key(key_id)
+        if before is not None and before.revoked_at:
+            click.echo(f"key {key_id} was revoked at {_time(before.revoked_at)} UTC already")
+            return
         to.note("key_revoked", key_id)
         entry = to.accounts.directory().keys[key_id]
     click.echo(

@@ -69,7 +69,7 @@ def command(ctx: click.Context, environment: str | None, folder: Path, as_json: 
         click.echo(_block(role))
     click.echo(click.style("without a role", bold=True))
     for kind, paths in without.items():
-        click.echo(_line(kind, ", ".join(paths) or "nothing"))
+        click.echo("\n".join(_lines(kind, *(paths or ["nothing"]))))
     if head is None:
         click.echo(faint(f"nothing is published in {name}: `headrace run` publishes"))
 
@@ -169,19 +169,25 @@ def _block(view: RoleView) -> str:
     lines = [
         ("accounts", ", ".join(view.accounts) or "nobody"),
         ("groups", ", ".join(view.groups)),
-        ("endpoints", ", ".join(view.endpoints)),
+        ("endpoints", *view.endpoints),
         ("tables", ", ".join(view.tables)),
-        ("rows", "; ".join(f"{table}: {sql}" for table, sql in view.rows.items())),
+        ("rows", *(f"{table}: {sql}" for table, sql in view.rows.items())),
         ("columns", ", ".join(view.columns)),
         ("manages", "accounts, keys and snapshots" if view.role == ADMIN else ""),
     ]
     return "\n".join(
-        [click.style(view.role, bold=True), *(_line(label, text) for label, text in lines if text)]
+        [
+            click.style(view.role, bold=True),
+            *(line for label, *texts in lines for line in _lines(label, *texts)),
+        ]
     )
 
 
-def _line(label: str, text: str) -> str:
-    return f"  {label:<{_LABEL_COLUMNS}}{cut(text, 10_000)}"
+def _lines(label: str, *texts: str) -> Iterator[str]:
+    """What there is of something, one a line; the first has its label."""
+    for text in filter(None, texts):
+        yield f"  {label:<{_LABEL_COLUMNS}}{cut(text, 10_000)}"
+        label = ""
 
 
 def _flat(sets: Iterable[Iterable[str]]) -> set[str]:
