@@ -57,6 +57,12 @@ def test_each_place_that_differs_is_said() -> None:
     ]
 
 
+def test_a_test_that_says_nobody_is_told_how_to_say_who_asks() -> None:
+    hint = "nobody asks: `as:` says who does, as in `as: {roles: [analyst]}`"
+    assert hint in lines("[]", "{}", "application/problem+json", 401)
+    assert hint not in lines("[]", "{}", "application/problem+json", 404)
+
+
 def test_another_status_shows_the_answer() -> None:
     assert lines("[]", '{"detail":"No."}', "application/problem+json", 422) == [
         "status: expected 200, found 422",

@@ -12,6 +12,7 @@ from headrace.pipeline.project.documents import Entries, Items, Node, Scalar
 from headrace.testing.declarations import Request
 
 _JSON = ("application/json", "application/problem+json")
+_UNAUTHORIZED = 401
 _NDJSON = "application/x-ndjson"
 _SHOWN_CHARACTERS = 500
 _TOLERANCE = 1e-9
@@ -46,6 +47,8 @@ def compare_answer(request: Request, answer: Answered) -> AnswerDifference:
         lines.append(f"status: expected {request.status}, found {answer.status}")
         if answer.body:
             lines.append(f"the answer: {_shown(answer.body.decode('utf-8', 'replace'))}")
+        if answer.status == _UNAUTHORIZED and request.principal.is_anonymous:
+            lines.append("nobody asks: `as:` says who does, as in `as: {roles: [analyst]}`")
     elif request.body is not None:
         lines += _body_lines(request.body, answer)
     if lines:
