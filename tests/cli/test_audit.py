@@ -46,6 +46,16 @@ def test_the_newest_entry_is_first(shop: Shop) -> None:
     assert more == "and older ones; --limit shows more, `headrace audit export` all"
 
 
+def test_entries_of_one_action(shop: Shop) -> None:
+    put(shop, event(), event("key_revoked"), event())
+    assert [
+        line.split()[0]
+        for line in shop.call("audit", "--action", "key_created").stdout.splitlines()[1:]
+    ] == ["3", "1"]
+    assert shop.call("audit", "--action", "setup").stdout == "Nothing is on record of setup yet.\n"
+    assert len(shop.call("audit", "--action", "key_created", "export").stdout.splitlines()) == 2
+
+
 def test_what_was_before_is_said_before_what_is_after(shop: Shop) -> None:
     detail = {"of": "table orders", "what": "rows", "before": "nobody", "after": "all", "empty": ""}
     put(shop, AuditEvent("policy_changed", "os:anna", target="prod:7", detail=detail))
@@ -80,6 +90,9 @@ def test_a_whole_log_is_verified(shop: Shop) -> None:
         assert again.stdout.splitlines()[0] == "whole: 3 entries, unchanged and in order"
 
 
+EVIDENCE = "keep audit.db and audit/ in the store as evidence, and move both away to begin anew\n"
+
+
 def test_a_broken_one_exits_with_1_and_says_where_and_why(shop: Shop) -> None:
     put(shop, event(), event(), event())
     with closing(sqlite3.connect(shop.store.root / "audit.db")) as connection:
@@ -88,7 +101,7 @@ def test_a_broken_one_exits_with_1_and_says_where_and_why(shop: Shop) -> None:
         connection.commit()
     why = "it has been changed in the database: its hash is not that of its content"
     result = shop.call_below("audit", "verify")
-    assert (result.exit_code, result.stdout) == (1, f"broken: entry 2 of 3: {why}\n")
+    assert (result.exit_code, result.stdout) == (1, f"broken: entry 2 of 3: {why}\n{EVIDENCE}")
     result = shop.call_below("audit", "verify", "--json")
     found = json.loads(result.stdout)
     assert (result.exit_code, found["broken"], found["why"]) == (1, 2, why)

@@ -16,6 +16,8 @@ from headrace.auth.api_keys import new_key
 from headrace.auth.directory import Account
 from headrace.base.clock import SetClock
 from headrace.cli.doctor import examine, file_system
+from headrace.store.audit import Audit
+from headrace.store.audit_entries import AuditEvent
 from tests.cli.shops import Shop, call, spread_out
 
 TABLES = {"orders": "SELECT 1 AS id"}
@@ -111,8 +113,8 @@ def test_without_the_kernels_table_the_file_system_is_unknown(tmp_path: Path) ->
     assert file_system(tmp_path, tmp_path / "mounts") == ""
 
 
-def examined(shop: Shop, name: str) -> list[tuple[str, str]]:
-    report = json.loads(shop.call("doctor", "--json").stdout)
+def examined(shop: Shop, name: str, *options: str) -> list[tuple[str, str]]:
+    report = json.loads(shop.call("doctor", "--json", *options).stdout)
     return [(each["status"], each["detail"]) for each in report if each["name"] == name]
 
 
@@ -123,6 +125,26 @@ def test_accounts_that_others_may_read_are_warned_of(shop: Shop) -> None:
     assert examined(shop, "accounts") == [("ok", "0 accounts, 0 keys")]
     path.chmod(0o640)
     assert examined(shop, "accounts")[0] == ("warn", f"{path}: others may read it")
+
+
+def test_an_audit_log_that_was_changed_is_told(shop: Shop) -> None:
+    assert examined(shop, "audit") == []
+    with closing(Audit.open(shop.store.root)) as audit:
+        audit.append(AuditEvent("setup", "os:anna"), AuditEvent("sign_in", "user:anna"))
+    assert examined(shop, "audit") == [("ok", "takes entries")]
+    assert examined(shop, "audit", "--verify") == [("ok", "2 entries, unchanged")]
+    [file] = (shop.store.root / "audit").glob("*.ndjson")
+    whole = file.read_bytes()
+    file.write_bytes(whole.replace(b"os:anna", b"os:evil"))
+    [(status, detail)] = examined(shop, "audit", "--verify")
+    assert (status, detail) == (
+        "fail",
+        f"entry 1: its line in {file.name} is not what was put on record",
+    )
+    file.write_bytes(whole.splitlines(keepends=True)[0])
+    [(status, detail)] = examined(shop, "audit")
+    assert status == "fail"
+    assert "the files end with entry 1; expected 2" in detail
 
 
 def test_keys_that_nobody_would_miss_are_named(shop: Shop) -> None:

@@ -34,20 +34,24 @@ _HEAD = re.compile(r"(\d{1,18}):([0-9a-f]{64})")
     show_default=True,
     help="Show at most this many.",
 )
+@click.option("--action", type=click.Choice(ACTIONS), metavar="ACTION", help="Only of this action.")
 @project_option
 @json_option
 @click.pass_context
-def command(ctx: click.Context, limit: int, folder: Path, as_json: bool) -> None:
+def command(
+    ctx: click.Context, limit: int, action: Action | None, folder: Path, as_json: bool
+) -> None:
     """Show the newest entries of the audit log, newest first."""
     if ctx.invoked_subcommand:
-        ctx.default_map = {ctx.invoked_subcommand: {"folder": str(folder), "as_json": as_json}}
+        given = {"folder": str(folder), "as_json": as_json, "action": action}
+        ctx.default_map = {ctx.invoked_subcommand: given}
         return
     with _opened(folder) as audit:
-        entries = audit.newest(limit + 1)
+        entries = audit.newest(limit + 1, action=action)
     if as_json:
         print_json([entry.as_json() for entry in entries[:limit]])
     elif not entries:
-        click.echo("Nothing is on record yet.")
+        click.echo(f"Nothing is on record{f' of {action}' if action else ''} yet.")
     else:
         click.echo(_listing(entries[:limit]))
         if len(entries) > limit:
@@ -108,7 +112,13 @@ def _opened(folder: Path) -> Iterator[Audit]:
 def _result(verified: Verified) -> str:
     entries = counted(verified.count, "entry", "entries")
     if verified.broken is not None:
-        return f"{bad('broken:')} entry {verified.broken} of {verified.count}: {verified.why}"
+        evidence = (
+            "keep audit.db and audit/ in the store as evidence, and move both away to begin anew"
+        )
+        return (
+            f"{bad('broken:')} entry {verified.broken} of {verified.count}: {verified.why}\n"
+            f"{faint(evidence)}"
+        )
     kept = "keep it elsewhere, and `--head` shows whether all of it was replaced"
     whole = good("whole:")
     return f"{whole} {entries}, unchanged and in order\nhead {verified.head}\n{faint(kept)}"

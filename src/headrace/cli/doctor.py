@@ -28,6 +28,7 @@ from headrace.cli.options import json_option, project_option
 from headrace.cli.printing import bad, counted, good, print_json, warned
 from headrace.pipeline.plan.compaction import compactions
 from headrace.pipeline.project.loading import load_project
+from headrace.store.audit import Audit
 from headrace.store.snapshots import Ref
 from headrace.store.store import Store
 
@@ -54,7 +55,11 @@ class Finding:
 
 
 @click.command(name="doctor")
-@click.option("--verify", is_flag=True, help="Read every published data file and check its hash.")
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Read every published data file and check its hash, and every entry of the audit log.",
+)
 @project_option
 @json_option
 @click.pass_context
@@ -91,6 +96,7 @@ def examine(folder: Path, *, verify: bool) -> Iterator[Finding]:
     yield _project(opened)
     yield from _store(opened.store.root)
     yield from _accounts(opened.store)
+    yield from _audit(opened.store, verify=verify)
     yield from _published(opened.store, verify=verify)
 
 
@@ -194,6 +200,27 @@ def _accounts(store: Store) -> Iterator[Finding]:
     detail = f"{counted(len(directory.accounts), 'account')}, {counted(len(keys), 'key')}"
     yield Finding("accounts", "ok", detail)
     yield from _needless_keys(keys, store.clock.now().timestamp())
+
+
+def _audit(store: Store, *, verify: bool) -> Iterator[Finding]:
+    """Whether the audit log takes entries; with `verify`, whether all are as they were written."""
+    if not (store.root / "audit.db").exists():
+        return
+    begin_anew = "keep audit.db and audit/ as evidence, and move both away to begin anew"
+    try:
+        with closing(Audit.open(store.root)) as audit:
+            audit.require_usable()
+            found = audit.verify() if verify else None
+    except StoreError as exc:
+        yield Finding("audit", "fail", _first_line(exc))
+        return
+    if found is not None and found.broken is not None:
+        yield Finding("audit", "fail", f"entry {found.broken}: {found.why}", begin_anew)
+    else:
+        whole = (
+            f"{counted(found.count, 'entry', 'entries')}, unchanged" if found else "takes entries"
+        )
+        yield Finding("audit", "ok", whole)
 
 
 def _needless_keys(keys: Iterable[KeyEntry], now: float) -> Iterator[Finding]:
