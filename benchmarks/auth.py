@@ -26,23 +26,23 @@ import jwt
 
 from benchmarks.issuing import ALGORITHMS, KID, Signer
 from benchmarks.page import machine, write_figures
-from headrace.auth.accounts import Accounts
-from headrace.auth.api_keys import new_key
-from headrace.auth.directory import Account
-from headrace.auth.following import FollowedDirectory
-from headrace.auth.key_proofs import KeyProofs
-from headrace.auth.key_sets import decoded, read_key_set
-from headrace.auth.passwords import Passwords
-from headrace.auth.session_proofs import SessionProofs
-from headrace.auth.sessions import Sessions
-from headrace.auth.token_proofs import TokenProofs
-from headrace.auth.tokens import StaticKeys, TokenVerifier
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.api_keys import new_key
+from headrace.auth.accounts.directory import Account
+from headrace.auth.accounts.following import FollowedDirectory
+from headrace.auth.accounts.key_proofs import KeyProofs
+from headrace.auth.signing_in.passwords import Passwords
+from headrace.auth.signing_in.session_proofs import SessionProofs
+from headrace.auth.signing_in.sessions import Sessions
+from headrace.auth.tokens.key_sets import decoded, read_key_set
+from headrace.auth.tokens.token_proofs import TokenProofs
+from headrace.auth.tokens.verifying import StaticKeys, TokenVerifier
 from headrace.base.access import Principal
 from headrace.base.auth_settings import AuthSettings, LimitSettings, Rate
 from headrace.base.clock import SystemClock
 from headrace.base.secrets import Secret
 from headrace.serve.gate import COOKIE, Gate
-from headrace.serve.limiting import Limits
+from headrace.serve.limiting.limits import Limits
 from headrace.serve.scoping import BoundScope, Scoping
 from headrace.serve.settings import ServeSettings
 from headrace.store.snapshots import Case, Claim, Scope

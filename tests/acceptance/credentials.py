@@ -18,9 +18,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from headrace.auth.accounts import Accounts
-from headrace.auth.api_keys import _checksum, new_key
-from headrace.auth.directory import KeyEntry
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.api_keys import _checksum, new_key
+from headrace.auth.accounts.directory import KeyEntry
 from headrace.base.auth_settings import AuthSettings, Issuer
 from headrace.base.clock import SetClock
 from headrace.store.store import Store

@@ -18,9 +18,9 @@ from urllib.parse import urlencode
 
 import jwt
 
-from headrace.auth.accounts import Accounts
-from headrace.auth.directory import Account
-from headrace.auth.passwords import Passwords
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.directory import Account
+from headrace.auth.signing_in.passwords import Passwords
 from headrace.base.secrets import Secret
 from headrace.console import Console
 from headrace.serve import ServeSettings, create_app

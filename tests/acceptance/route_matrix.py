@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from headrace.auth.accounts import Accounts
-from headrace.auth.api_keys import new_key
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.api_keys import new_key
 from headrace.serve.app import Service
 from headrace.serve.forgery import page_token
 from tests.acceptance.asgi import SLOW, Answered, ask, hot

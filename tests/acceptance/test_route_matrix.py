@@ -53,7 +53,7 @@ SPARED = {
         "an account is removed with its keys and sessions"
     ),
     "auth.issuers:IssuerKeys.key: self._keys.get(kid) if is_fresh else None": (
-        "an issuer that does not answer for a day; tests/auth/test_issuers.py"
+        "an issuer that does not answer for a day; tests/auth/tokens/test_issuers.py"
     ),
     "auth.issuers:IssuerKeys.only: self.key(next(iter(self._keys))) if len(self._keys) == 1 "
     "else None": "of ID tokens, which sign in",
@@ -64,14 +64,14 @@ SPARED = {
     ),
     "auth.sessions:Sessions.principal_of: found is None": _TWICE + "_holds",
     "auth.sessions:Sessions._holds: now >= min(session.ends_at, idle_at)": (
-        "an hour must pass; tests/auth/test_sessions.py"
+        "an hour must pass; tests/auth/signing_in/test_sessions.py"
     ),
     "auth.sessions:Sessions._holds: account is not None": (
         "an account is removed with its keys and sessions"
     ),
     "auth.sessions:Sessions._holds: not account.disabled": _TWICE + "to disable is a new epoch",
     "auth.sessions:Sessions._holds: self.directory.now is EMPTY": (
-        "a file that cannot be read; tests/auth/test_sessions.py"
+        "a file that cannot be read; tests/auth/signing_in/test_sessions.py"
     ),
     "auth.sessions:_read: not known": "a session of an account; without it none can be read",
     "auth.tokens:_parts: len(token) > MAX_TOKEN_BYTES": _TWICE

@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
-from headrace.auth.accounts import Accounts
-from headrace.auth.api_keys import new_key
-from headrace.auth.directory import Account
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.api_keys import new_key
+from headrace.auth.accounts.directory import Account
 from headrace.serve import ServeSettings, Service, create_app
 from tests.acceptance.tenant_projects import TENANTS, TenantProject
 from tests.acceptance.tenant_questions import Question, Seen, ask, difference, draw, leak

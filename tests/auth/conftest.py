@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.auth.accounts import Accounts
+from headrace.auth.accounts.accounts import Accounts
 from headrace.base.clock import SetClock
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from headrace.auth.accounts import Accounts
-from headrace.auth.directory import Account
-from headrace.auth.following import FollowedDirectory
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.directory import Account
+from headrace.auth.accounts.following import FollowedDirectory
 from headrace.base.clock import SetClock
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from jwt.algorithms import get_default_algorithms
 
-from headrace.auth.key_sets import VerificationKey, read_key_set
-from headrace.auth.tokens import BadToken, StaticKeys, TokenVerifier
+from headrace.auth.tokens.key_sets import VerificationKey, read_key_set
+from headrace.auth.tokens.verifying import BadToken, StaticKeys, TokenVerifier
 from headrace.base.auth_settings import Issuer
 from headrace.base.clock import SetClock
 

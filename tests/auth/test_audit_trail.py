@@ -14,7 +14,7 @@ import pytest
 from headrace.auth.audit_trail import AuditTrail, Recorder, TrailLimits, audited
 from headrace.base.access import ANONYMOUS, Principal
 from headrace.base.clock import SetClock
-from headrace.store.audit import Audit
+from headrace.store.audit.log import Audit
 
 START = datetime(2026, 11, 26, 12, tzinfo=UTC)
 ANNA = Principal("user:anna", credential="key:k1")

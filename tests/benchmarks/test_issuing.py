@@ -7,8 +7,8 @@ import json
 import pytest
 
 from benchmarks.issuing import ALGORITHMS, Signer
-from headrace.auth.key_sets import read_key_set
-from headrace.auth.tokens import BadToken, StaticKeys, TokenVerifier
+from headrace.auth.tokens.key_sets import read_key_set
+from headrace.auth.tokens.verifying import BadToken, StaticKeys, TokenVerifier
 
 
 def verifier(signer: Signer) -> TokenVerifier:

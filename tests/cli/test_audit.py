@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import pytest
 
 from headrace.base.clock import SetClock
-from headrace.store.audit import Audit
-from headrace.store.audit_entries import Action, AuditEvent
+from headrace.store.audit.entries import Action, AuditEvent
+from headrace.store.audit.log import Audit
 from tests.cli.shops import Shop
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from headrace.auth.accounts import Accounts
-from headrace.auth.api_keys import new_key
-from headrace.auth.directory import Account
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.api_keys import new_key
+from headrace.auth.accounts.directory import Account
 from headrace.base.clock import SetClock
 from headrace.cli.doctor import examine, file_system
-from headrace.store.audit import Audit
-from headrace.store.audit_entries import AuditEvent
+from headrace.store.audit.entries import AuditEvent
+from headrace.store.audit.log import Audit
 from tests.cli.shops import Shop, call, spread_out
 
 TABLES = {"orders": "SELECT 1 AS id"}

@@ -8,9 +8,9 @@ from contextlib import closing
 import pytest
 from click.testing import Result
 
-from headrace.auth.accounts import Accounts
-from headrace.auth.api_keys import is_key
-from headrace.auth.directory import Account
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.api_keys import is_key
+from headrace.auth.accounts.directory import Account
 from tests.cli.shops import Shop, call
 
 

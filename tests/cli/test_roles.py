@@ -6,8 +6,8 @@ import json
 from contextlib import closing
 from dataclasses import replace
 
-from headrace.auth.accounts import Accounts
-from headrace.auth.directory import Account
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.directory import Account
 from headrace.base.access import AUTHENTICATED, PUBLIC, Access
 from headrace.store.snapshots import (
     ColumnMask,

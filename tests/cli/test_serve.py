@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from headrace.auth.accounts import Accounts
-from headrace.auth.bootstrap import redeem
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.bootstrap import redeem
 from headrace.base.secrets import Secret
 from headrace.serve.server.listening import url
 from tests.cli.shops import Shop

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from contextlib import closing
 
-from headrace.auth.accounts import Accounts
-from headrace.auth.directory import Account
-from headrace.auth.passwords import Passwords
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.directory import Account
+from headrace.auth.signing_in.passwords import Passwords
 from headrace.base.secrets import Secret
-from headrace.store.audit import Audit, operator
+from headrace.store.audit.log import Audit, operator
 from tests.cli.shops import Shop, call
 
 PASSWORD = "correct horse battery staple"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from headrace.auth.accounts import Accounts
+from headrace.auth.accounts.accounts import Accounts
 from headrace.base.auth_settings import AuthSettings
 from headrace.console import Console
 from headrace.serve import ServeSettings, Service, create_app

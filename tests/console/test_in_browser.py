@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from headrace.auth.accounts import Accounts
-from headrace.auth.bootstrap import new_bootstrap_token
-from headrace.auth.directory import Account
-from headrace.auth.passwords import Passwords
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.bootstrap import new_bootstrap_token
+from headrace.auth.accounts.directory import Account
+from headrace.auth.signing_in.passwords import Passwords
 from headrace.base.access import Access
 from headrace.base.auth_settings import AuthSettings, Issuer
 from headrace.base.secrets import Secret

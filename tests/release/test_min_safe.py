@@ -14,8 +14,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from headrace.auth.accounts import Accounts
-from headrace.store.audit import Audit
+from headrace.auth.accounts.accounts import Accounts
+from headrace.store.audit.log import Audit
 from headrace.store.records import Records
 from release.sbom import declared, runtime_packages
 

@@ -19,16 +19,16 @@ from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
 
-from headrace.auth.accounts import Accounts
-from headrace.auth.api_keys import new_key
-from headrace.auth.bootstrap import new_bootstrap_token
-from headrace.auth.directory import Account
-from headrace.auth.passwords import Passwords
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.api_keys import new_key
+from headrace.auth.accounts.bootstrap import new_bootstrap_token
+from headrace.auth.accounts.directory import Account
+from headrace.auth.signing_in.passwords import Passwords
 from headrace.base.secrets import Secret
 from headrace.cli.opening import open_project
 from headrace.serve import ServeSettings, create_app
 from headrace.serve.gate import COOKIE
-from headrace.store.audit import Audit
+from headrace.store.audit.log import Audit
 from headrace.store.sealing import unseal
 from headrace.store.store import Store
 from tests.cli.shops import call

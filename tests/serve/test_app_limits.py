@@ -8,9 +8,9 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from headrace.auth.accounts import Accounts
-from headrace.auth.api_keys import new_key
-from headrace.auth.directory import Account
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.api_keys import new_key
+from headrace.auth.accounts.directory import Account
 from headrace.base.auth_settings import LimitSettings, Rate
 from headrace.serve import ServeSettings
 from tests.serve.conftest import Serve

@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from headrace.auth.accounts import Accounts
-from headrace.auth.api_keys import new_key
-from headrace.auth.directory import Account
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.api_keys import new_key
+from headrace.auth.accounts.directory import Account
 from headrace.serve import ServeSettings, create_app
 from tests.projects import Shop
 from tests.serve.shop import Client

@@ -9,14 +9,14 @@ from dataclasses import replace
 
 import pytest
 
-from headrace.auth.accounts import Accounts
-from headrace.auth.api_keys import new_key
-from headrace.auth.directory import Account
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.api_keys import new_key
+from headrace.auth.accounts.directory import Account
 from headrace.base.access import AUTHENTICATED, Access
 from headrace.base.auth_settings import AuthSettings, LimitSettings, Rate
 from headrace.serve import ServeSettings, create_app
 from headrace.serve.app import Service
-from headrace.store.audit import Audit
+from headrace.store.audit.log import Audit
 from tests.serve.shop import ALL_SALES, SALES, Client, Shop
 
 AUTH = AuthSettings(trusted_proxies=("127.0.0.1",))

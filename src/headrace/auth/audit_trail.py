@@ -19,8 +19,8 @@ from typing import TypeAlias
 from headrace.base.access import ANONYMOUS, Principal
 from headrace.base.clock import Clock, SystemClock, format_time
 from headrace.base.errors import StoreError
-from headrace.store.audit import Audit
-from headrace.store.audit_entries import ACTIONS, Action, AuditEvent, Detail
+from headrace.store.audit.entries import ACTIONS, Action, AuditEvent, Detail
+from headrace.store.audit.log import Audit
 
 _LOG = logging.getLogger("headrace.audit")
 

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import click
 
-from headrace.auth.accounts import Accounts, no_account
-from headrace.auth.directory import EMPTY, Account, Directory
+from headrace.auth.accounts.accounts import Accounts, no_account
+from headrace.auth.accounts.directory import EMPTY, Account, Directory
 from headrace.base.access import ClaimValue
 from headrace.base.errors import UsageError
 from headrace.cli.opening import Opened, open_project
-from headrace.store.audit import Audit, operator
-from headrace.store.audit_entries import Action, AuditEvent
+from headrace.store.audit.entries import Action, AuditEvent
+from headrace.store.audit.log import Audit, operator
 
 _UNITS = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"([1-9][0-9]{0,5})([mhdw])")

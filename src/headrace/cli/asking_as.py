@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from headrace.auth.directory import Directory
+from headrace.auth.accounts.directory import Directory
 from headrace.base.access import Principal
 from headrace.base.errors import NotFound, UsageError
 from headrace.base.names import near_miss

@@ -13,9 +13,9 @@ from headrace.base.errors import UsageError
 from headrace.cli.opening import open_project
 from headrace.cli.options import json_option, project_option
 from headrace.cli.printing import bad, counted, cut, faint, good, moment, print_json, table
-from headrace.store.audit import Audit
-from headrace.store.audit_entries import ACTIONS, Action, AuditEntry
-from headrace.store.audit_verifying import Head, Verified
+from headrace.store.audit.entries import ACTIONS, Action, AuditEntry
+from headrace.store.audit.log import Audit
+from headrace.store.audit.verifying import Head, Verified
 
 BROKEN = 1
 _COLUMNS = 48

@@ -16,8 +16,8 @@ from typing import Literal, TypeAlias
 
 import click
 
-from headrace.auth.accounts import Accounts
-from headrace.auth.directory import KeyEntry
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.directory import KeyEntry
 from headrace.base.errors import HeadraceError, ProjectError, StoreError
 from headrace.base.hashing import hash_file
 from headrace.base.sizes import size
@@ -28,7 +28,7 @@ from headrace.cli.options import json_option, project_option
 from headrace.cli.printing import bad, counted, good, print_json, warned
 from headrace.pipeline.plan.compaction import compactions
 from headrace.pipeline.project.loading import load_project
-from headrace.store.audit import Audit
+from headrace.store.audit.log import Audit
 from headrace.store.snapshots import Ref
 from headrace.store.store import Store
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from headrace.auth.api_keys import find_key, new_key, parse_key
-from headrace.auth.directory import Account, Directory, KeyEntry
+from headrace.auth.accounts.api_keys import find_key, new_key, parse_key
+from headrace.auth.accounts.directory import Account, Directory, KeyEntry
 from headrace.base.clock import format_time
 from headrace.base.errors import UsageError
 from headrace.base.names import listed, near_miss

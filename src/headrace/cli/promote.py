@@ -23,7 +23,7 @@ from headrace.pipeline.plan.contracts import contract_changes
 from headrace.pipeline.plan.promotion import emptied_tables, stale_reasons
 from headrace.pipeline.plan.reviewing import require_accepted, with_calls
 from headrace.pipeline.workspace import open_workspace, plan_workspace
-from headrace.store.audit_publishing import Published, on_record
+from headrace.store.audit.publishing import Published, on_record
 from headrace.store.snapshots import Manifest, Ref, Snapshot
 
 _NOTHING = Snapshot(tables={}, manifest=Manifest(project=""))

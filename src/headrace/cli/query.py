@@ -31,8 +31,8 @@ from headrace.serve.columnar.snapshot_reader import (
 )
 from headrace.serve.formats.forms import Ending, Form
 from headrace.serve.settings import ServeSettings
-from headrace.store.audit import Audit, operator
-from headrace.store.audit_entries import AuditEvent
+from headrace.store.audit.entries import AuditEvent
+from headrace.store.audit.log import Audit, operator
 from headrace.store.snapshots import Ref
 
 _ENDINGS: tuple[Ending, ...] = get_args(Ending)

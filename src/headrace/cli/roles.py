@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from headrace.auth.directory import Directory
+from headrace.auth.accounts.directory import Directory
 from headrace.base.access import ADMIN, Access
 from headrace.cli.account_changes import hand_down, open_accounts, read_directory
 from headrace.cli.opening import open_project

@@ -10,7 +10,7 @@ import click
 from headrace.cli.opening import open_project
 from headrace.cli.options import environment_option, json_option, project_option
 from headrace.cli.printing import age, good, print_json
-from headrace.store.audit_publishing import Published, on_record
+from headrace.store.audit.publishing import Published, on_record
 from headrace.store.snapshots import Ref
 
 

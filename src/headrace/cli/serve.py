@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from headrace.auth.accounts import Accounts
-from headrace.auth.bootstrap import new_bootstrap_token
-from headrace.auth.configured import is_configured
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.bootstrap import new_bootstrap_token
+from headrace.auth.accounts.configured import is_configured
 from headrace.base.errors import NotFound
 from headrace.cli.opening import Opened, Published, open_project
 from headrace.cli.options import environment_option, host_option, port_option, project_option

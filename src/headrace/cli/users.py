@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
-from headrace.auth.directory import Account, AccountKind, Directory
-from headrace.auth.naming import require_account_name
+from headrace.auth.accounts.directory import Account, AccountKind, Directory
+from headrace.auth.accounts.naming import require_account_name
 from headrace.base.errors import UsageError
 from headrace.base.names import listed, near_miss
 from headrace.base.secrets import Secret
@@ -267,7 +267,7 @@ def _names(names: Iterable[str]) -> str:
 def _asked(name: str) -> str:
     """The hash of a password that is asked for twice, or comes on stdin."""
     # argon2 is for those who ask for a password.
-    from headrace.auth.passwords import Passwords, require_good
+    from headrace.auth.signing_in.passwords import Passwords, require_good
 
     password = _typed() if sys.stdin.isatty() else _piped()
     require_good(password, name)

@@ -24,7 +24,7 @@ from headrace.pipeline.run.outcomes import Built, CheckOutcome
 from headrace.pipeline.run.pace import Pace
 from headrace.pipeline.run.running import run_plan
 from headrace.pipeline.workspace import Workspace, plan_workspace
-from headrace.store.audit_publishing import Published, on_record
+from headrace.store.audit.publishing import Published, on_record
 from headrace.store.records import CheckRecord, Records, RunRecord, StepRecord
 from headrace.store.snapshots import CheckResult, Ref, Snapshot
 

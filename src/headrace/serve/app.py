@@ -54,7 +54,7 @@ from headrace.serve.fitting import require_fit
 from headrace.serve.forgery import SAFE, by_session, own_origin, require_unforged
 from headrace.serve.gate import require, session_cookie
 from headrace.serve.kit import Kit
-from headrace.serve.limiting import Limits
+from headrace.serve.limiting.limits import Limits
 from headrace.serve.messages import LimitedBody, Sender, read_body, request_id
 from headrace.serve.proxies import CLIENT_KEY, client_of, trusted_proxies
 from headrace.serve.questions import (
@@ -72,7 +72,7 @@ from headrace.serve.quick_way import Hot, QuickWay
 from headrace.serve.refreshing import Refresher
 from headrace.serve.settings import DEFAULT_SETTINGS, ServeSettings
 from headrace.serve.streams import ENDLESS, STREAM_ENDING, Streams, stream_head
-from headrace.store.audit_entries import Action, Detail
+from headrace.store.audit.entries import Action, Detail
 from headrace.store.store import Store
 
 _LOG = logging.getLogger("headrace.serve")

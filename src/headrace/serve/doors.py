@@ -9,21 +9,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from headrace.auth.accounts import Accounts
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.following import FollowedDirectory
+from headrace.auth.accounts.key_proofs import KeyProofs
 from headrace.auth.audit_trail import AuditTrail
-from headrace.auth.following import FollowedDirectory
-from headrace.auth.issuers import IssuerKeys
-from headrace.auth.key_proofs import KeyProofs
-from headrace.auth.session_proofs import SessionProofs
-from headrace.auth.token_proofs import TokenProofs
-from headrace.auth.tokens import TokenVerifier
+from headrace.auth.signing_in.session_proofs import SessionProofs
+from headrace.auth.tokens.issuers import IssuerKeys
+from headrace.auth.tokens.token_proofs import TokenProofs
+from headrace.auth.tokens.verifying import TokenVerifier
 from headrace.serve.editions.watching import Watcher
 from headrace.serve.faces import Face
 from headrace.serve.gate import OPEN_GATE, Gate
-from headrace.serve.limiting import Limits
+from headrace.serve.limiting.limits import Limits
 from headrace.serve.managing.face import MANAGERS, Managing
 from headrace.serve.managing.handling import Desk
-from headrace.serve.recorded import Recorded
+from headrace.serve.managing.recorded import Recorded
 from headrace.serve.settings import ServeSettings
 from headrace.serve.signing_in.face import SigningIn
 from headrace.serve.signing_in.opening import House, open_signing_in

@@ -28,7 +28,7 @@ from headrace.serve.formats.compressing import chosen_coding, coded
 from headrace.serve.formats.forms import Form
 from headrace.serve.gate import refusal, require
 from headrace.serve.kit import Kit
-from headrace.serve.limiting import Limits, route_class
+from headrace.serve.limiting.limits import Limits, route_class
 from headrace.serve.messages import Sender
 from headrace.serve.proxies import CLIENT_KEY
 from headrace.serve.streams import STREAM_ENDING

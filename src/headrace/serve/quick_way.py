@@ -19,7 +19,7 @@ from headrace.serve.editions.edition import Edition, Target
 from headrace.serve.formats.compressing import CodedBodies, chosen_coding, is_worth_it
 from headrace.serve.formats.forms import Form, Formats
 from headrace.serve.gate import OPEN_GATE, Gate, has_session
-from headrace.serve.limiting import Limits
+from headrace.serve.limiting.limits import Limits
 from headrace.serve.settings import ServeSettings
 
 # So many different Accept headers, and targets of one snapshot, are remembered at most.

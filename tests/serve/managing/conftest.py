@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from headrace.auth.accounts import Accounts
-from headrace.auth.api_keys import new_key
-from headrace.auth.directory import Account
-from headrace.auth.passwords import Passwords
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.api_keys import new_key
+from headrace.auth.accounts.directory import Account
+from headrace.auth.signing_in.passwords import Passwords
 from headrace.base.access import Principal
 from headrace.base.clock import SetClock
 from headrace.serve.answering.answers import Answer

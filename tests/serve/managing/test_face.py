@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headrace.auth.passwords import Passwords
+from headrace.auth.signing_in.passwords import Passwords
 from headrace.base.access import NOBODY, PUBLIC
 from headrace.serve.faces import Faces
 from headrace.serve.managing.face import Managing

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from headrace.auth.api_keys import is_key, verify
+from headrace.auth.accounts.api_keys import is_key, verify
 from headrace.base.access import Principal
 from headrace.base.clock import SetClock
 from headrace.serve.managing import reach

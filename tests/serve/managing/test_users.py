@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from headrace.auth.directory import Account
-from headrace.auth.passwords import Passwords
+from headrace.auth.accounts.directory import Account
+from headrace.auth.signing_in.passwords import Passwords
 from headrace.base.access import ANONYMOUS, Principal
 from headrace.base.secrets import Secret
 from tests.serve.managing.conftest import NOW, Office

@@ -9,12 +9,12 @@ from pathlib import Path
 import httpx
 from starlette.types import Receive, Scope, Send
 
-from headrace.auth.issuers import IssuerKeys
-from headrace.auth.key_proofs import KeyProofs
-from headrace.auth.passwords import Passwords
-from headrace.auth.session_proofs import SessionProofs
-from headrace.auth.token_proofs import TokenProofs
-from headrace.auth.tokens import TokenVerifier
+from headrace.auth.accounts.key_proofs import KeyProofs
+from headrace.auth.signing_in.passwords import Passwords
+from headrace.auth.signing_in.session_proofs import SessionProofs
+from headrace.auth.tokens.issuers import IssuerKeys
+from headrace.auth.tokens.token_proofs import TokenProofs
+from headrace.auth.tokens.verifying import TokenVerifier
 from headrace.base.access import Principal
 from headrace.base.auth_settings import AuthSettings
 from headrace.base.secrets import Secret
@@ -27,7 +27,7 @@ from headrace.serve.signing_in.attempts import Limit, unlimited
 from headrace.serve.signing_in.face import SigningIn
 from headrace.serve.signing_in.opening import House, open_signing_in
 from tests.auth.people import SECRET, People
-from tests.auth.test_passwords import CountingHasher
+from tests.auth.signing_in.test_passwords import CountingHasher
 
 ORIGIN = "https://shop.example"
 OWN = {"Origin": ORIGIN}

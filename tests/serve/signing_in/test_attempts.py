@@ -10,12 +10,12 @@ from typing import Literal
 
 import pytest
 
-from headrace.auth.passwords import Passwords
+from headrace.auth.signing_in.passwords import Passwords
 from headrace.base.secrets import Secret
 from headrace.serve.answering.problems import Refused
 from headrace.serve.signing_in.attempts import Attempts, unlimited
 from tests.auth.people import People
-from tests.auth.test_passwords import CountingHasher
+from tests.auth.signing_in.test_passwords import CountingHasher
 
 
 class HeldHasher(CountingHasher):

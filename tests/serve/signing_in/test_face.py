@@ -13,17 +13,17 @@ from typing import TypeVar
 import httpx
 import pytest
 
-from headrace.auth.api_keys import new_key
-from headrace.auth.bootstrap import new_bootstrap_token
-from headrace.auth.passwords import Passwords
-from headrace.auth.tokens import TokenVerifier
+from headrace.auth.accounts.api_keys import new_key
+from headrace.auth.accounts.bootstrap import new_bootstrap_token
+from headrace.auth.signing_in.passwords import Passwords
+from headrace.auth.tokens.verifying import TokenVerifier
 from headrace.base.access import ADMIN
 from headrace.base.secrets import Secret
 from headrace.serve.answering.problems import Refused, problem
 from headrace.serve.forgery import page_token
 from headrace.serve.gate import COOKIE
 from tests.auth.people import People
-from tests.auth.test_passwords import CountingHasher
+from tests.auth.signing_in.test_passwords import CountingHasher
 from tests.serve.signing_in.house import ORIGIN, OWN, PASSWORD, Home
 
 _Result = TypeVar("_Result")

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from headrace.auth.bootstrap import new_bootstrap_token
+from headrace.auth.accounts.bootstrap import new_bootstrap_token
 from headrace.base.access import AUTHENTICATED
 from headrace.serve.answering.answers import Answer
 from headrace.serve.faces import Face, FaceRequest, FaceRoute

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
 
-from headrace.auth.addresses import destination_of
+from headrace.auth.outbound.addresses import destination_of
 from headrace.base.auth_settings import AuthSettings, Issuer
 from headrace.base.errors import Problem
 from headrace.base.names import is_name, is_origin, listed, near_miss

@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias, TypedDict
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from headrace.auth.directory import Account, AccountKind, Directory, KeyEntry
+from headrace.auth.accounts.directory import Account, AccountKind, Directory, KeyEntry
 from headrace.base.access import ClaimValue, Principal
 
 _LONGEST_SECONDS = 100 * 366 * 86_400

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from headrace.auth.passwords import Passwords
+from headrace.auth.signing_in.passwords import Passwords
 from headrace.base.access import ADMIN, AUTHENTICATED, Access
 from headrace.base.errors import StoreError
 from headrace.serve.answering.answers import Answer
@@ -19,7 +19,7 @@ from headrace.serve.managing.bodies import Rollback
 from headrace.serve.managing.handling import Desk, json_answer
 from headrace.serve.managing.keys import KeyRoutes
 from headrace.serve.managing.users import UserRoutes
-from headrace.store.audit_publishing import policy_changes
+from headrace.store.audit.publishing import policy_changes
 from headrace.store.snapshots import Ref
 from headrace.store.store import Store
 

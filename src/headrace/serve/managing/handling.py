@@ -9,10 +9,10 @@ from typing import TypeVar
 
 import msgspec
 
-from headrace.auth.accounts import Accounts
-from headrace.auth.directory import Account, Directory, KeyEntry
-from headrace.auth.own_tokens import OWN_NAME
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.directory import Account, Directory, KeyEntry
 from headrace.auth.recording import Audit
+from headrace.auth.tokens.own_tokens import OWN_NAME
 from headrace.base.access import Principal
 from headrace.base.errors import Conflict, NotFound, StoreError, UsageError
 from headrace.serve.answering.answers import Answer

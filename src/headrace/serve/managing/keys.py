@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from headrace.auth.api_keys import new_key
-from headrace.auth.directory import Account, KeyEntry
+from headrace.auth.accounts.api_keys import new_key
+from headrace.auth.accounts.directory import Account, KeyEntry
 from headrace.base.access import Access
 from headrace.serve.answering.answers import Answer
 from headrace.serve.answering.problems import unfit

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from headrace.auth.directory import Account, Directory, KeyEntry
+from headrace.auth.accounts.directory import Account, Directory, KeyEntry
 from headrace.base.access import Principal
 from headrace.base.names import listed
 from headrace.serve.answering.problems import Refused, problem, unfit

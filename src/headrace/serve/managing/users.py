@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from msgspec import UNSET
 
-from headrace.auth.directory import Account, Directory
-from headrace.auth.passwords import Passwords, require_good
+from headrace.auth.accounts.directory import Account, Directory
+from headrace.auth.signing_in.passwords import Passwords, require_good
 from headrace.base.access import ADMIN, Access
 from headrace.base.secrets import Secret
 from headrace.serve.answering.answers import Answer

@@ -7,7 +7,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from headrace.auth.own_tokens import Grant
+from headrace.auth.tokens.own_tokens import Grant
 from headrace.base.secrets import Secret
 from headrace.serve.answering.answers import Answer
 from headrace.serve.answering.problems import problem

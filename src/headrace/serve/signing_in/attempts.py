@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from headrace.auth.accounts import Accounts
-from headrace.auth.directory import Account
-from headrace.auth.following import FollowedDirectory
-from headrace.auth.passwords import AT_ONCE, Passwords
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.directory import Account
+from headrace.auth.accounts.following import FollowedDirectory
+from headrace.auth.signing_in.passwords import AT_ONCE, Passwords
 from headrace.base.secrets import Secret
 from headrace.serve.answering.problems import Refused, unavailable
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from headrace.auth.accounts import Accounts
-from headrace.auth.bootstrap import redeem
-from headrace.auth.directory import Account
-from headrace.auth.own_tokens import Grant, OwnTokens, RefreshReused
-from headrace.auth.passwords import require_good
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.bootstrap import redeem
+from headrace.auth.accounts.directory import Account
 from headrace.auth.recording import Audit, recorded_nowhere
-from headrace.auth.sessions import Session, Sessions
+from headrace.auth.signing_in.passwords import require_good
+from headrace.auth.signing_in.sessions import Session, Sessions
+from headrace.auth.tokens.own_tokens import Grant, OwnTokens, RefreshReused
 from headrace.base.access import ANONYMOUS, PUBLIC, Principal
 from headrace.base.errors import UsageError
 from headrace.base.secrets import Secret

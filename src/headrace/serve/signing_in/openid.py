@@ -22,11 +22,11 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from headrace.auth.issuers import Configuration, discover
-from headrace.auth.openid import IdTokenKeys, signed_in
-from headrace.auth.outbound import OutboundError
-from headrace.auth.signing_keys import Sealing
-from headrace.auth.tokens import BadToken
+from headrace.auth.outbound.requests import OutboundError
+from headrace.auth.tokens.issuers import Configuration, discover
+from headrace.auth.tokens.openid import IdTokenKeys, signed_in
+from headrace.auth.tokens.signing_keys import Sealing
+from headrace.auth.tokens.verifying import BadToken
 from headrace.base.access import Principal
 from headrace.base.auth_settings import Issuer
 from headrace.base.clock import Clock
@@ -269,7 +269,7 @@ class OpenIdSignIn:
 
 def _load_client() -> ModuleType:
     try:
-        return import_module("headrace.auth.openid_client")
+        return import_module("headrace.auth.tokens.openid_client")
     except ModuleNotFoundError as exc:
         raise UsageError(
             "[auth.issuers]: `client_id` is set, and Authlib is not installed; expected it for "

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from headrace.auth.accounts import Accounts
-from headrace.auth.following import FollowedDirectory
-from headrace.auth.openid import IdTokenKeys
-from headrace.auth.own_tokens import OwnTokens
+from headrace.auth.accounts.accounts import Accounts
+from headrace.auth.accounts.following import FollowedDirectory
 from headrace.auth.recording import Audit, recorded_nowhere
-from headrace.auth.sessions import Sessions
-from headrace.auth.signing_keys import Sealing, SigningKeys
+from headrace.auth.signing_in.sessions import Sessions
+from headrace.auth.tokens.openid import IdTokenKeys
+from headrace.auth.tokens.own_tokens import OwnTokens
+from headrace.auth.tokens.signing_keys import Sealing, SigningKeys
 from headrace.base.auth_settings import AuthSettings
 from headrace.serve.signing_in.attempts import Attempts, Limit, unlimited
 from headrace.serve.signing_in.face import SigningIn

@@ -1,0 +1,1 @@
+"""Signed tokens: those of other issuers, whose keys are found and renewed, and headrace's own."""

@@ -1,0 +1,1 @@
+"""How much anybody may ask: limits of one process, of several, and of a day."""
