@@ -125,6 +125,13 @@ MISTAKES = [
         '[auth.issuers.corp]\nurl = "https://login.example"\naudience = ""',
         "4:1: `audience` is ''; expected a text",
     ),
+    (
+        f'{ISSUER}jwks = "keys.json"',
+        (
+            "5:1: `jwks` is 'keys.json'; expected a URL, or a file of the project, as in"
+            " `file:keys.json`"
+        ),
+    ),
     (f'{ISSUER}jwks = "http://login.example/keys"', f"5:1: `jwks` is no URL to ask; {HTTPS}"),
     (f'{ISSUER}algorithms = ["RS256", "HS256"]', f"5:1: `algorithms` is 'HS256'; {ALL}; {SHARED}"),
     (f'{ISSUER}algorithms = "hs512"', f"5:1: `algorithms` is 'hs512'; {ALL}; {SHARED}"),

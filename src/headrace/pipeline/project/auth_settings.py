@@ -73,6 +73,9 @@ def key_place(node: Node, problems: Problems) -> str | None:
     """Where keys are: a URL or `file:PATH`."""
     if isinstance(node, Scalar) and node.text.startswith("file:") and len(node.text) > 5:
         return node.text
+    if isinstance(node, Scalar) and "://" not in node.text:
+        report(problems, node, "a URL, or a file of the project, as in `file:keys.json`")
+        return None
     return url(node, problems)
 
 
