@@ -136,7 +136,7 @@ def test_who_sees_what_is_told_with_the_claims_that_it_takes(shop: Shop) -> None
     text = shop.call("explain", "store_revenue").stdout
     assert text.partition("Who sees what\n")[2].partition("\n\n")[0] == (
         "  asked by: clerk\n"
-        "  orders          everybody    store_id = CAST($auth_store_id AS INTEGER)\n"
+        "  orders          everybody    store_id = CAST($auth.store_id AS INTEGER)\n"
         "  orders          head_office  all rows\n"
         "  orders          email        for crm, a hash for others\n"
         "  $auth.store_id  INTEGER      of who asks"

@@ -112,7 +112,7 @@ def _held(contract: EndpointContract, principal: Principal) -> set[tuple[str, tu
 
 def _said(case: RowCase, principal: Principal) -> str:
     claims = ", ".join(f"{name} = {claim_text(principal.claims[name])}" for name in case.claims)
-    rule = case.sql.replace("$auth_", "$auth.") or "all rows"
+    rule = case.said or "all rows"
     by = f"as {case.role}: " if case.role else ""
     return f"{by}{rule}{f' ({claims})' if claims else ''}"
 

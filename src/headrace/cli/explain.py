@@ -146,7 +146,7 @@ def _scope(contract: EndpointContract, published: Published) -> str:
     for name in contract.tables:
         policy = policies.get(name, TablePolicy())
         if policy.rows is not None:
-            rows += [(name, _seen_by(case), case.sql or "all rows") for case in policy.rows]
+            rows += [(name, _seen_by(case), case.said or "all rows") for case in policy.rows]
             rows += [(name, "nobody", "sees any row")] if not policy.rows else []
         hidden = [mask for mask in policy.masks if not is_let_in(contract.access, mask)]
         rows += [(name, mask.column, mask_text(mask)) for mask in hidden]

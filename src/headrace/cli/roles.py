@@ -158,7 +158,7 @@ def _of_manifest(manifest: Manifest) -> Iterator[str]:
 
 def _rows(manifest: Manifest, role: str) -> dict[str, str]:
     return {
-        table: case.sql.replace("$auth_", "$auth.") or "all"
+        table: case.said or "all"
         for table, policy in manifest.tables.items()
         for case in policy.rows or ()
         if case.role == role

@@ -186,6 +186,11 @@ class RowCase:
     sql: str = ""
     claims: tuple[str, ...] = ()
 
+    @property
+    def said(self) -> str:
+        """The predicate with `$auth.<claim>`, as people write it; "" is every row."""
+        return self.sql.replace("$auth_", "$auth.")
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnMask:

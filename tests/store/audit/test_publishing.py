@@ -78,8 +78,8 @@ def test_a_change_of_rows_is_told_with_the_conditions() -> None:
         PolicyChange(
             "table orders",
             "rows",
-            "everybody: store_id = $auth_store_id",
-            "manager: store_id = $auth_store_id; head_office: all",
+            "everybody: store_id = $auth.store_id",
+            "manager: store_id = $auth.store_id; head_office: all",
         ),
     ]
 

@@ -182,7 +182,7 @@ def _rows_text(policy: TablePolicy | None) -> str:
 
 
 def _case_text(case: RowCase) -> str:
-    return f"{case.role or 'everybody'}: {case.sql or 'all'}"
+    return f"{case.role or 'everybody'}: {case.said or 'all'}"
 
 
 def _names(roles: Collection[str]) -> str:
