@@ -108,6 +108,9 @@ def test_nobody_asks_for_more_than_there_is_to_ask_for(office: Office, body: obj
     status, problem = office.ask("POST", "/manage/me/keys", body, by=office.session("anna"))
     assert status == 422
     assert problem["errors"][0]["found"].startswith("Object contains unknown field")
+    assert problem["errors"][0]["expected"] == (
+        "a JSON object of `scopes`, `roles`, `expires_in_seconds`, `name`"
+    )
 
 
 def test_a_key_is_never_broader_than_the_account(office: Office) -> None:

@@ -24,7 +24,7 @@ from headrace.serve.messages import request_id
 _JSON = "application/json"
 _HEADERS = {"Content-Type": _JSON, "Cache-Control": "no-store"}
 
-Body = TypeVar("Body")
+Body = TypeVar("Body", bound=msgspec.Struct)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class Desk:
     def with_body(self, form: type[Body], do: Callable[[FaceRequest, Body], Answer]) -> Handler:
         """A handler of a request whose body is the JSON of `form`."""
         decoder = msgspec.json.Decoder(form)
+        fields = ", ".join(f"`{each.encode_name}`" for each in msgspec.structs.fields(form))
 
         async def handle(request: FaceRequest) -> Answer:
             if request.header(b"content-type").partition(";")[0].strip().lower() != _JSON:
@@ -60,7 +61,7 @@ class Desk:
             try:
                 decoded = decoder.decode(body)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-                raise unfit("body", str(exc), "a JSON object of this path's fields") from exc
+                raise unfit("body", str(exc), f"a JSON object of {fields}") from exc
             return await asyncio.to_thread(self._answered, request, lambda: do(request, decoded))
 
         return handle
