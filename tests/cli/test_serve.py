@@ -14,8 +14,12 @@ from pathlib import Path
 
 from headrace.auth.accounts.accounts import Accounts
 from headrace.auth.accounts.bootstrap import redeem
+from headrace.base.access import PUBLIC
 from headrace.base.secrets import Secret
+from headrace.cli.opening import open_project
+from headrace.cli.serve import banner
 from headrace.serve.server.listening import url
+from headrace.store.snapshots import Manifest, PythonModule, Snapshot
 from tests.cli.shops import Shop
 
 ENDS_WITHIN_SECONDS = 30
@@ -76,6 +80,20 @@ def test_it_names_its_address_and_endpoints_and_answers(shop: Shop) -> None:
             assert answer.read() == b'[{"day":"2024-01-01","revenue":1.50}]\n'
         server.send_signal(signal.SIGTERM)
         assert server.wait(ENDS_WITHIN_SECONDS) == 0
+
+
+def test_a_router_is_named_by_its_file(shop: Shop) -> None:
+    source = shop.store.put_object(b"from fastapi import APIRouter\nrouter = APIRouter()\n")
+    router = PythonModule("endpoints/mine.py", source, router=True, access=PUBLIC)
+    part = PythonModule("endpoints/_part.py", source, router=False)
+    shop.store.publish(
+        "prod", Snapshot({}, Manifest("shop", (), (router, part))), parent=None, reason="built"
+    )
+    opened = open_project(shop.root)
+    assert banner(opened, "prod", "here").splitlines()[1:] == [
+        "       endpoints/mine.py  public  a router",
+        "  GET  /openapi.json      public  for machines, what is open to them",
+    ]
 
 
 def test_an_empty_environment_is_served_until_there_is_something(shop: Shop) -> None:

@@ -121,10 +121,14 @@ def banner(opened: Opened, environment: str, address: str) -> str:
 
 
 def _endpoints(published: Published) -> str:
-    contracts = published.snapshot.manifest.endpoints
+    manifest = published.snapshot.manifest
     rows = [
         ("GET", each.path, str(each.access), cut(each.description, _DESCRIPTION_COLUMNS))
-        for each in contracts
+        for each in manifest.endpoints
+    ]
+    # Which paths a router has, only its code says, and that runs where it is served.
+    rows += [
+        ("", each.path, str(each.access), "a router") for each in manifest.modules if each.router
     ]
     rows.append(("GET", "/openapi.json", "public", "for machines, what is open to them"))
     return table(("", "", "", ""), rows, indent="  ")
