@@ -611,6 +611,18 @@ def test_an_end_that_was_tampered_with_is_not_covered_up(
         assert lines(root) == before
 
 
+def test_a_last_line_that_was_changed_but_for_its_hash_takes_no_entry_after_it(
+    tmp_path: Path, whole: dict[str, bytes]
+) -> None:
+    lay_out(whole, tmp_path)
+    last = max((tmp_path / "audit").glob("*.ndjson"))
+    kept, line_end, line = last.read_bytes().rstrip(b"\n").rpartition(b"\n")
+    last.write_bytes(kept + line_end + line.replace(b'"actor":"', b'"actor":"not ', 1) + b"\n")
+    expected = "entry 24 of the files is not what was put on record"
+    with closing(opened(tmp_path)) as audit, pytest.raises(StoreError, match=expected):
+        audit.append(ANNA)
+
+
 def test_the_operator_is_who_the_system_says_whatever_the_environment_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from headrace.store.audit.entries import GENESIS, LINE_BYTES, AuditEntry
+from headrace.store.audit.entries import LINE_BYTES, AuditEntry
 from headrace.store.durable import Writer, reporting
 
 _NAME = re.compile(r"\d{4}-\d{2}\.ndjson")
@@ -26,13 +26,14 @@ class Tail:
     """Where the files end: the last whole line, and what a crash has left of another.
 
     Attributes:
-        seq, hash: of that line's entry; 0 and GENESIS without any; -1 when it is none of ours.
+        seq: of that line's entry; 0 without any; -1 when it is none of ours.
+        line: that line, without its line end.
         torn: what follows it, without a line end.
         torn_in: the name of the file that has it; "" when there is nothing.
     """
 
     seq: int = 0
-    hash: str = GENESIS
+    line: bytes = b""
     torn: bytes = b""
     torn_in: str = ""
 
@@ -80,8 +81,8 @@ class AuditFiles:
             if rest:
                 torn, torn_in = rest, name
             if line_end:
-                seq, hash_ = _ends(head.rpartition(b"\n")[2])
-                return Tail(seq, hash_, torn, torn_in)
+                line = head.rpartition(b"\n")[2]
+                return Tail(_number(line), line, torn, torn_in)
         return Tail(torn=torn, torn_in=torn_in)
 
     def lines(self) -> Iterator[tuple[str, bytes]]:
@@ -105,9 +106,8 @@ def file_name(at: str, name: str) -> str:
     return max(name, f"{at[:_MONTH]}.ndjson")
 
 
-def _ends(line: bytes) -> tuple[int, str]:
+def _number(line: bytes) -> int:
     try:
-        found = msgspec.json.decode(line)
-        return int(found["seq"]), str(found["hash"])
+        return int(msgspec.json.decode(line)["seq"])
     except (msgspec.MsgspecError, KeyError, TypeError, ValueError):
-        return -1, ""
+        return -1

@@ -232,7 +232,8 @@ class Audit:
         if not head.filed <= tail.seq <= head.count:
             return f"the files end with entry {tail.seq}; expected {head.count}"
         filed = self._page(tail.seq - 1, 1)
-        if tail.seq and filed[0].hash != tail.hash:
+        # Not by their hashes: of a line that was changed, its own still stands in it.
+        if tail.seq and filed[0].line != tail.line + b"\n":
             return f"entry {tail.seq} of the files is not what was put on record"
         missing = self._page(tail.seq, 1)
         if tail.torn and not (missing and missing[0].line.startswith(tail.torn)):
