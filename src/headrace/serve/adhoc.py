@@ -13,6 +13,7 @@ import duckdb
 
 from headrace.base.access import Principal
 from headrace.base.errors import UsageError
+from headrace.base.names import listed
 from headrace.engines.scoped_sql import require_known, scoped_sql, tables_read
 from headrace.serve.asking.parameters import Bound
 from headrace.serve.scoping import PREFIX, Scoping
@@ -85,9 +86,14 @@ def of_somebody(
     _refuse_taken_names(sql)
     tables = open_tables(manifest, principal)
     if not tables:
+        has = (
+            f"with the role {listed(sorted(principal.roles))}"
+            if principal.roles
+            else "without a role"
+        )
         raise UsageError(
-            "no table is open to this account; expected an `access:` of a model or a source that "
-            "names one of its roles"
+            f"no table is open to {principal.id or 'nobody known'}, {has}; expected an `access:` of"
+            " a model or a source that names one"
         )
     read = require_known(connection, sql, tables)
     policies = {name: seen_by(tables[name], principal.roles) for name in read}

@@ -82,6 +82,9 @@ def events(published: Published, actor: str = "") -> Iterator[AuditEvent]:
         if change.breaking:
             said = {"endpoint": change.endpoint, "change": change.said, "calls": change.calls}
             yield AuditEvent("breaking_accepted", actor, target=target, detail=_said(said))
+    if ref.number == 1:
+        # Nobody saw anything before: who sees what is all new, and stands in the snapshot.
+        return
     for each in policy_changes(published.before.manifest, published.after.manifest):
         detail = {"of": each.of, "what": each.what, "before": each.before, "after": each.after}
         yield AuditEvent("policy_changed", actor, target=target, detail=detail)
