@@ -169,8 +169,8 @@ def test_no_table_is_open_to_somebody_without_a_role(root: Path) -> None:
     result = run(root, "query", "SELECT 1", "--as", "nobody")
     assert result.exit_code == 2
     assert result.stderr == (
-        "error: no table is open to user:nobody, without a role; expected an `access:` of a model or"
-        " a source that names one\n"
+        "error: no table is open to user:nobody, without a role; expected an `access:` of a model"
+        " or a source that names one\n"
     )
 
 
