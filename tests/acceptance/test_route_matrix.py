@@ -22,7 +22,7 @@ from tests.acceptance.matrix_table import EVERYBODY, GUARDED, HEALTH, KNOWN, NOB
 from tests.acceptance.route_matrix import Asking
 
 NO_GUARDS = {
-    "auth/openid.py": "an ID token signs in, and is no credential of a request",
+    "auth/tokens/openid.py": "an ID token signs in, and is no credential of a request",
     "serve/signing_in/openid.py": "likewise",
 }
 """Modules whose refusals are no request's, each held by a test of its own."""
@@ -49,34 +49,39 @@ NOT_OF_ACCESS = {
 _TWICE = "says what another guard says as well: "
 SPARED = {
     "base.access:Access.allows: self.kind == 'nobody'": "nothing that is served is for nobody",
-    "auth.directory:Directory.principal_of: found is None": (
+    "auth.accounts.directory:Directory.principal_of: found is None": (
         "an account is removed with its keys and sessions"
     ),
-    "auth.issuers:IssuerKeys.key: self._keys.get(kid) if is_fresh else None": (
+    "auth.tokens.issuers:IssuerKeys.key: self._keys.get(kid) if is_fresh else None": (
         "an issuer that does not answer for a day; tests/auth/tokens/test_issuers.py"
     ),
-    "auth.issuers:IssuerKeys.only: self.key(next(iter(self._keys))) if len(self._keys) == 1 "
+    "auth.tokens.issuers:IssuerKeys.only: self.key(next(iter(self._keys))) if len(self._keys) == 1 "
     "else None": "of ID tokens, which sign in",
-    "auth.own_tokens:OwnTokens.accept: found is None": _TWICE + "_account",
-    "auth.own_tokens:OwnTokens._account: account.disabled": _TWICE + "to disable is a new epoch",
-    "auth.sessions:Sessions.principal_of: kept[0] is directory": (
+    "auth.tokens.own_tokens:OwnTokens.accept: found is None": _TWICE + "_account",
+    "auth.tokens.own_tokens:OwnTokens._account: account.disabled": _TWICE
+    + "to disable is a new epoch",
+    "auth.signing_in.sessions:Sessions.principal_of: kept[0] is directory": (
         _TWICE + "what changes of an account is a new epoch"
     ),
-    "auth.sessions:Sessions.principal_of: found is None": _TWICE + "_holds",
-    "auth.sessions:Sessions._holds: now >= min(session.ends_at, idle_at)": (
+    "auth.signing_in.sessions:Sessions.principal_of: found is None": _TWICE + "_holds",
+    "auth.signing_in.sessions:Sessions._holds: now >= min(session.ends_at, idle_at)": (
         "an hour must pass; tests/auth/signing_in/test_sessions.py"
     ),
-    "auth.sessions:Sessions._holds: account is not None": (
+    "auth.signing_in.sessions:Sessions._holds: account is not None": (
         "an account is removed with its keys and sessions"
     ),
-    "auth.sessions:Sessions._holds: not account.disabled": _TWICE + "to disable is a new epoch",
-    "auth.sessions:Sessions._holds: self.directory.now is EMPTY": (
+    "auth.signing_in.sessions:Sessions._holds: not account.disabled": _TWICE
+    + "to disable is a new epoch",
+    "auth.signing_in.sessions:Sessions._holds: self.directory.now is EMPTY": (
         "a file that cannot be read; tests/auth/signing_in/test_sessions.py"
     ),
-    "auth.sessions:_read: not known": "a session of an account; without it none can be read",
-    "auth.tokens:_parts: len(token) > MAX_TOKEN_BYTES": _TWICE
+    "auth.signing_in.sessions:_read: not known": (
+        "a session of an account; without it none can be read"
+    ),
+    "auth.tokens.verifying:_parts: len(token) > MAX_TOKEN_BYTES": _TWICE
     + "the gate refuses as long a header",
-    "auth.tokens:_checked_header: not is_kid(kid)": _TWICE + "there is no key of such a name",
+    "auth.tokens.verifying:_checked_header: not is_kid(kid)": _TWICE
+    + "there is no key of such a name",
     "serve.adhoc:open_tables: each.access.allows(principal)": (
         "nobody queries over HTTP; tests/cli/test_access.py"
     ),
@@ -99,7 +104,7 @@ SPARED = {
     ),
     "serve.gate:Gate.quick: proof is not None": "the slow way tells",
     "serve.gate:Gate._bearer: attempt == 2": "a key that comes and goes between two attempts",
-    "auth.tokens:TokenVerifier.verify: algorithm not in trust.issuer.algorithms": (
+    "auth.tokens.verifying:TokenVerifier.verify: algorithm not in trust.issuer.algorithms": (
         _TWICE + "read_key_set leaves out keys of other algorithms"
     ),
 }
