@@ -31,6 +31,14 @@ CHANGES = [
         "t: rows were by a condition, now by a, for manager, head_office",
     ),
     (by(*ROLES), by(), "t: rows were by a, for manager, head_office, now nobody's"),
+    (
+        by(*ROLES),
+        by(RowCase("head_office")),
+        (
+            "t: rows were by a, for manager, head_office, now for head_office:"
+            " manager sees no rows any more"
+        ),
+    ),
     (by(), by(RowCase("boss")), "t: rows were nobody's, now for boss"),
     (by(RowCase("boss")), by(RowCase("")), "t: rows were for boss, now everybody's"),
     (

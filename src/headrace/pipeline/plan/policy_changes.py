@@ -29,7 +29,16 @@ def _rows(table: str, old: TablePolicy, new: TablePolicy) -> Iterator[str]:
     if was == now:
         yield f"{table}: rows are {now} as before, under another condition"
     else:
-        yield f"{table}: rows were {was}, now {now}"
+        yield f"{table}: rows were {was}, now {now}{_lost(old.rows, new.rows)}"
+
+
+def _lost(old: Sequence[RowCase] | None, new: Sequence[RowCase] | None) -> str:
+    """The roles that had rules and have none any more, where others still have."""
+    roles = [{row.role for row in rows or ()} for rows in (old, new)]
+    lost = sorted(roles[0] - roles[1] - {""})
+    if not lost or not new or "" in roles[1]:
+        return ""
+    return f": {', '.join(lost)} {'see' if len(lost) > 1 else 'sees'} no rows any more"
 
 
 def rows_text(rows: Sequence[RowCase] | None) -> str:
