@@ -13,6 +13,7 @@ from headrace.base.names import (
     is_environment,
     is_name,
     is_origin,
+    is_own_path,
     listed,
     near_miss,
     quote,
@@ -118,3 +119,21 @@ def test_names_are_listed_in_the_order_given() -> None:
     assert listed(["b", "a"]) == "`b`, `a`"
     assert listed(iter(["b"])) == "`b`"
     assert listed([]) == "none"
+
+
+@pytest.mark.parametrize(
+    ("path", "own"),
+    [
+        ("/livez", True),
+        ("/batch", True),
+        ("/manage", True),
+        ("/auth/token", True),
+        ("/console/x/y", True),
+        ("/livez/x", False),
+        ("/authors", False),
+        ("/stores/manage", False),
+        ("/", False),
+    ],
+)
+def test_some_paths_are_the_servers_own(path: str, own: bool) -> None:
+    assert is_own_path(path) == own

@@ -20,6 +20,17 @@ def is_environment(text: str) -> bool:
     return is_name(text.replace("-", "_"))
 
 
+OWN_PATHS = frozenset({"/openapi", "/livez", "/readyz", "/docs", "/batch"})
+"""Paths that the server answers itself, without the ending of a format."""
+OWN_PREFIXES = frozenset({"auth", "manage", "console"})
+"""The first segments of paths below which all is the server's own."""
+
+
+def is_own_path(path: str) -> bool:
+    """Whether the server answers a path itself, so that no endpoint can have it."""
+    return path in OWN_PATHS or path[1:].partition("/")[0] in OWN_PREFIXES
+
+
 # What issuers call them: "crm", "head-office", "realm.admin", "orders:read". No commas, no spaces:
 # they stand in lists of words.
 _ROLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,99}")

@@ -16,8 +16,9 @@ from headrace.base.errors import UsageError
 from headrace.base.names import listed
 from headrace.engines.scoped_sql import require_known, scoped_sql, tables_read
 from headrace.serve.asking.parameters import Bound
-from headrace.serve.scoping import PREFIX, Scoping
+from headrace.serve.scoping import Scoping
 from headrace.store.policies import narrowing, seen_by
+from headrace.store.scopes import PREFIX
 from headrace.store.snapshots import Manifest, Scope, TablePolicy
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from headrace.base.access import ANONYMOUS, Principal
+from headrace.base.names import OWN_PATHS, OWN_PREFIXES
 from headrace.serve.answering.answers import BODILESS, Headers, Ready
 from headrace.serve.answering.problems import Refused
 from headrace.serve.asking.asked import Request
@@ -47,9 +48,7 @@ _LOOKED_AT = frozenset(
     }
 )
 # Beneath these there are no endpoints, whatever the path of one that begins with a parameter fits.
-_OTHERS = frozenset(
-    {"auth", "manage", "console", "livez", "readyz", "batch", "openapi.json", "docs"}
-)
+_OTHERS = OWN_PREFIXES | {path[1:] for path in OWN_PATHS} | {"openapi.json"}
 _NOTHING: Headers = []
 
 

@@ -12,10 +12,9 @@ from typing import NamedTuple
 from headrace.base.access import ClaimValue, Principal
 from headrace.serve.asking.parameters import Bound, Values
 from headrace.serve.asking.scalars import Scalar, Unfit, canonical, reader
+from headrace.store.scopes import PREFIX, SALT, case_parameter, claim_parameter, mask_parameter
 from headrace.store.snapshots import Claim, Scope
 
-PREFIX = "auth_"
-_SALT = f"{PREFIX}salt"
 _LIST = "[]"
 # Bound scopes of one query that are remembered: one a principal.
 _MOST_PRINCIPALS = 5000
@@ -79,11 +78,11 @@ class Scoping:
         # What no case needs is bound to nothing: it changes no answer, and must not split the key.
         claims = {name: value if name in needed else None for name, value in found.items()}
         seen = [not principal.roles.isdisjoint(roles) for roles in self._scope.masks]
-        values: dict[str, Bound] = {f"{PREFIX}{name}": value for name, value in claims.items()}
-        values |= {f"{PREFIX}case_{n}": n in active for n in range(len(self._scope.cases))}
-        values |= {f"{PREFIX}mask_{n}": each for n, each in enumerate(seen)}
+        values: dict[str, Bound] = {claim_parameter(name): each for name, each in claims.items()}
+        values |= {case_parameter(n): n in active for n in range(len(self._scope.cases))}
+        values |= {mask_parameter(n): each for n, each in enumerate(seen)}
         if self._scope.salted:
-            values[_SALT] = self._salt
+            values[SALT] = self._salt
         return BoundScope(values, _key(sorted(active), claims, seen), active)
 
 

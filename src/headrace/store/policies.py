@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from headrace.base.errors import UsageError
 from headrace.base.names import quote
+from headrace.store.scopes import SALT, case_parameter, mask_parameter
 from headrace.store.snapshots import Case, Claim, ColumnMask, RowCase, Scope, TablePolicy
 
 T = TypeVar("T")
@@ -117,7 +118,7 @@ class _Texts:
         if mask is None:
             yield own
         elif mask.hide != "absent":
-            shown = f"CAST($auth_mask_{_number(self.masks, mask.roles)} AS BOOLEAN)"
+            shown = f"CAST(${mask_parameter(_number(self.masks, mask.roles))} AS BOOLEAN)"
             yield f"CASE WHEN {shown} THEN {own} ELSE {self._hidden(own, mask)} END AS {own}"
 
     def _hidden(self, column: str, mask: ColumnMask) -> str:
@@ -125,7 +126,7 @@ class _Texts:
             return "NULL"
         self.salted = True
         # As an HMAC does: nobody can go on from one hash to that of a longer value. NULL stays.
-        salt = "CAST($auth_salt AS VARCHAR) || '|'"
+        salt = f"CAST(${SALT} AS VARCHAR) || '|'"
         return f"sha256({salt} || sha256({salt} || {column}))"
 
     def _condition(self, rows: Iterable[RowCase] | None) -> str:
@@ -138,7 +139,7 @@ class _Texts:
         case = Case(row.role, row.claims)
         parts = [f"({row.sql})"] if row.sql else []
         if case != _EVERYBODY:
-            parts.insert(0, f"CAST($auth_case_{_number(self.cases, case)} AS BOOLEAN)")
+            parts.insert(0, f"CAST(${case_parameter(_number(self.cases, case))} AS BOOLEAN)")
         return f"({' AND '.join(parts)})"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from headrace.base.declarations import Endpoint, ParameterRules, Value
 from headrace.base.errors import Place, Problem
-from headrace.base.names import is_name
+from headrace.base.names import is_name, is_own_path
 from headrace.pipeline.project.access_keys import ACCESS
 from headrace.pipeline.project.documents import Items, Node, Scalar, describe
 from headrace.pipeline.project.headers import read_sql
@@ -38,10 +38,6 @@ from headrace.pipeline.project.values import (
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_~-]+", re.ASCII)
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
-# What the server answers itself.
-RESERVED_PATHS = frozenset({"/openapi", "/livez", "/readyz", "/docs", "/batch"})
-# And what lies below these: signing in, managing, and the console.
-RESERVED_PREFIXES = frozenset({"auth", "manage", "console"})
 DEFAULT_LIMIT = 1000
 DEFAULT_MAX_LIMIT = 10_000
 
@@ -73,12 +69,7 @@ def _path_fault(written: str) -> str:
     names = path_parameters(written)
     if len(set(names)) < len(names):
         return "name each parameter once"
-    return f"headrace answers `{written}` itself" if is_reserved(written) else ""
-
-
-def is_reserved(written: str) -> bool:
-    """Whether the server answers a path itself."""
-    return written in RESERVED_PATHS or written[1:].partition("/")[0] in RESERVED_PREFIXES
+    return f"headrace answers `{written}` itself" if is_own_path(written) else ""
 
 
 def path_parameters(written: str) -> list[str]:
@@ -158,7 +149,7 @@ def read_endpoint(name: str, file: str, text: str, problems: Problems) -> Endpoi
     route = fields.get(PATH, f"/{name}")
     if version > 1:
         route = f"/v{version}{route}"
-    if PATH not in fields and is_reserved(route):
+    if PATH not in fields and is_own_path(route):
         fix = "give it another `path`"
         problems.append(Problem(Place(file, 1), f"headrace answers `{route}` itself", "", fix))
     defaults = fields.get(DEFAULTS, {})
